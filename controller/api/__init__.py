@@ -1,0 +1,1 @@
+"""Facts and typed views: labels, reasons, conditions, Workspace, claims. Imports nothing of the project."""

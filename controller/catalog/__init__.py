@@ -1,0 +1,1 @@
+"""Model presets and GPU sizes as reviewed data, with the loader that checks them."""

@@ -1,0 +1,1 @@
+"""Pure decisions: what fits, which claims and objects should exist, what the status says."""

@@ -1,0 +1,1 @@
+"""The loops of the workspace operator: the I/O shell around planning."""

@@ -1,0 +1,1 @@
+"""The node operator: Machines and NodeClaims become AKS agent pools."""

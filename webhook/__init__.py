@@ -1,0 +1,1 @@
+"""The admission server: defaults, validation, certificates."""
