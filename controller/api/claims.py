@@ -1,0 +1,171 @@
+"""Claims for a node: Karpenter's Machine today, behind one typed value that other claim kinds can share.
+
+Wire facts: kubernetes-sigs/karpenter core v0.29 `pkg/apis/v1alpha5` (Machine).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from controller.api import labels
+from controller.api.conditions import TRUE, Condition, conditions_of
+from controller.api.json import (
+    Json,
+    annotations_of,
+    finalizers_of,
+    generation_of,
+    is_deleting,
+    labels_of,
+    metadata_of,
+    name_of,
+    uid_of,
+)
+from controller.api.resources import MACHINES, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimKind:
+    """How one claim API spells what all of them mean.
+
+    Attributes:
+        resource: where its objects live.
+        launched, registered, initialized: names of the three condition types the root condition `Ready` depends on.
+    """
+
+    resource: Resource
+    launched: str
+    registered: str
+    initialized: str
+
+    @property
+    def dependents(self) -> tuple[str, str, str]:
+        """The condition types `Ready` depends on, in the order they come true."""
+        return self.launched, self.registered, self.initialized
+
+
+MACHINE: Final = ClaimKind(MACHINES, "MachineLaunched", "MachineRegistered", "MachineInitialized")
+"""karpenter.sh/v1alpha5 Machine."""
+
+READY: Final = "Ready"
+"""The root condition of every claim kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A node taint."""
+
+    key: str
+    value: str
+    effect: str
+
+    @property
+    def text(self) -> str:
+        """`key=value:effect`, the value and its sign left out when empty."""
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+    def as_json(self) -> Json:
+        """The taint as it stands in a node's or claim's spec."""
+        taint = {"key": self.key, "effect": self.effect}
+        return {**taint, "value": self.value} if self.value else taint
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One node requirement of a claim."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim for one node, as stored."""
+
+    kind: ClaimKind
+    name: str
+    uid: str
+    generation: int
+    creation_time: str
+    deletion_time: str
+    finalizers: tuple[str, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    requirements: tuple[Requirement, ...]
+    taints: tuple[Taint, ...]
+    startup_taints: tuple[Taint, ...]
+    requests: Mapping[str, str]
+    provider_id: str
+    node_name: str
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+
+    @property
+    def deleting(self) -> bool:
+        """Whether the claim carries a deletion timestamp."""
+        return bool(self.deletion_time)
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """The instance types asked for, in order of preference; empty when the claim names none."""
+        return self.required_values(labels.INSTANCE_TYPE)
+
+    def required_values(self, key: str) -> tuple[str, ...]:
+        """The values of the first `In` requirement on the key, in the order written."""
+        for requirement in self.requirements:
+            if requirement.key == key and requirement.operator == "In":
+                return requirement.values
+        return ()
+
+    def is_true(self, type_: str) -> bool:
+        """Whether the condition of that type is True."""
+        condition = self.conditions.get(type_)
+        return condition is not None and condition.status == TRUE
+
+    @property
+    def ready(self) -> bool:
+        """Whether the root condition is True and the claim is not being deleted."""
+        return not self.deleting and self.is_true(READY)
+
+    @property
+    def holdup(self) -> Condition | None:
+        """The first condition on the way to Ready that is not True and says why; None when nothing is known."""
+        for type_ in self.kind.dependents:
+            condition = self.conditions.get(type_)
+            if condition is None or condition.status == TRUE:
+                continue
+            if condition.message:
+                return condition
+        return None
+
+
+def parse_claim(obj: Json, kind: ClaimKind = MACHINE) -> Claim:
+    """The typed view of a stored claim."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    return Claim(
+        kind=kind,
+        name=name_of(obj),
+        uid=uid_of(obj),
+        generation=generation_of(obj),
+        creation_time=str(metadata_of(obj).get("creationTimestamp") or ""),
+        deletion_time=str(metadata_of(obj).get("deletionTimestamp") or "") if is_deleting(obj) else "",
+        finalizers=tuple(finalizers_of(obj)),
+        labels=labels_of(obj),
+        annotations=annotations_of(obj),
+        requirements=tuple(_requirement(entry) for entry in spec.get("requirements") or []),
+        taints=tuple(parse_taint(entry) for entry in spec.get("taints") or []),
+        startup_taints=tuple(parse_taint(entry) for entry in spec.get("startupTaints") or []),
+        requests=(spec.get("resources") or {}).get("requests") or {},
+        provider_id=str(status.get("providerID") or ""),
+        node_name=str(status.get("nodeName") or ""),
+        conditions=conditions_of(obj),
+    )
+
+
+def _requirement(entry: Json) -> Requirement:
+    values = tuple(str(value) for value in entry.get("values") or [])
+    return Requirement(str(entry.get("key") or ""), str(entry.get("operator") or ""), values)
+
+
+def parse_taint(entry: Json) -> Taint:
+    """A taint out of a node's or claim's spec."""
+    return Taint(str(entry.get("key") or ""), str(entry.get("value") or ""), str(entry.get("effect") or ""))

@@ -1,0 +1,221 @@
+"""The closed list of reasons: the same word in condition, event, metric and log.
+
+Each reason states what it means, who can act, and what the first thing to do is. The documentation of reasons is
+generated from this table.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Actor(StrEnum):
+    """Who moves a thing forward while a reason stands."""
+
+    NOBODY = "nobody"
+    OPERATOR = "kaito"
+    USER = "user"
+    ADMINISTRATOR = "administrator"
+    CLOUD = "cloud"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a reason says to the person who reads it."""
+
+    meaning: str
+    actor: Actor
+    fix: str = ""
+
+
+class Reason(StrEnum):
+    """Every reason the project writes."""
+
+    # Admission.
+    FIELD_TYPE_INVALID = "FieldTypeInvalid"
+    FIELD_REQUIRED = "FieldRequired"
+    NAME_INVALID = "NameInvalid"
+    EXACTLY_ONE_OF = "ExactlyOneOf"
+    COUNT_INVALID = "CountInvalid"
+    COUNT_TOO_SMALL = "CountTooSmall"
+    PRESET_UNKNOWN = "PresetUnknown"
+    INSTANCE_TYPE_REQUIRED = "InstanceTypeRequired"
+    INSTANCE_TYPE_UNKNOWN = "InstanceTypeUnknown"
+    INSTANCE_TYPE_HAS_NO_GPU = "InstanceTypeHasNoGpu"
+    INSUFFICIENT_GPU_MEMORY = "InsufficientGpuMemory"
+    SELECTOR_INVALID = "SelectorInvalid"
+    LABEL_RESERVED = "LabelReserved"
+    FIELD_IMMUTABLE = "FieldImmutable"
+    NOT_SUPPORTED = "NotSupported"
+    INSTANCE_TYPE_RETIRING = "InstanceTypeRetiring"
+    INSTANCE_TYPE_DEFAULTED = "InstanceTypeDefaulted"
+
+    # Workspace: nodes.
+    MACHINES_READY = "MachinesReady"
+    MACHINES_PENDING = "MachinesPending"
+    NO_MACHINES_NEEDED = "NoMachinesNeeded"
+    RESOURCES_READY = "ResourcesReady"
+    NODES_PENDING = "NodesPending"
+    NODE_NOT_READY = "NodeNotReady"
+    GPUS_NOT_ADVERTISED = "GpusNotAdvertised"
+    FOREIGN_OBJECT = "ForeignObject"
+
+    # Workspace: workload.
+    INFERENCE_READY = "InferenceReady"
+    WAITING_FOR_NODES = "WaitingForNodes"
+    PODS_PENDING = "PodsPending"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CRASHING = "ContainerCrashing"
+    OUT_OF_MEMORY = "OutOfMemory"
+    STARTUP_TIMEOUT = "StartupTimeout"
+    OBJECT_REFUSED = "ObjectRefused"
+
+    # Workspace: as a whole.
+    WORKSPACE_READY = "WorkspaceReady"
+    WORKSPACE_INVALID = "WorkspaceInvalid"
+    WORKSPACE_DELETING = "WorkspaceDeleting"
+
+    # Events of the workspace controller.
+    MACHINE_CREATED = "MachineCreated"
+    MACHINE_DELETED = "MachineDeleted"
+    NODE_CLAIMED = "NodeClaimed"
+    NODE_RELEASED = "NodeReleased"
+    WORKLOAD_APPLIED = "WorkloadApplied"
+    WORKSPACE_DELETED = "WorkspaceDeleted"
+
+    # Claims: the good path.
+    LAUNCHED = "Launched"
+    REGISTERED = "Registered"
+    INITIALIZED = "Initialized"
+    READY = "Ready"
+    AWAITING_RECONCILIATION = "AwaitingReconciliation"
+    AGENT_POOL_CREATING = "AgentPoolCreating"
+    AGENT_POOL_DELETING = "AgentPoolDeleting"
+    NOT_LAUNCHED = "NotLaunched"
+    NOT_REGISTERED = "NotRegistered"
+    NODE_NOT_FOUND = "NodeNotFound"
+    MULTIPLE_NODES_FOUND = "MultipleNodesFound"
+    STARTUP_TAINTS_EXIST = "StartupTaintsExist"
+    EPHEMERAL_TAINTS_EXIST = "KnownEphemeralTaintsExist"
+    RESOURCE_NOT_REGISTERED = "ResourceNotRegistered"
+    DRAINING = "Draining"
+    DRAINED = "Drained"
+    INSTANCE_TERMINATING = "InstanceTerminating"
+    TERMINATED = "Terminated"
+    ORPHAN_COLLECTED = "OrphanCollected"
+
+    # Claims: failures.
+    QUOTA_EXCEEDED = "SubscriptionQuotaReached"
+    SKU_NOT_AVAILABLE = "SKUNotAvailable"
+    ALLOCATION_FAILED = "AllocationFailure"
+    POLICY_DENIED = "PolicyDenied"
+    UNAUTHORIZED = "Unauthorized"
+    SUBNET_FULL = "SubnetFull"
+    NAME_CONFLICT = "NameConflict"
+    POOL_LIMIT_REACHED = "PoolLimitReached"
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    INVALID_CONFIGURATION = "InvalidConfiguration"
+    OPERATION_CONFLICT = "OperationConflict"
+    THROTTLED = "Throttled"
+    CLOUD_UNAVAILABLE = "CloudUnavailable"
+    LAUNCH_FAILED = "LaunchFailed"
+    LAUNCH_TIMEOUT = "LaunchTimeout"
+    REGISTRATION_TIMEOUT = "RegistrationTimeout"
+    INITIALIZATION_TIMEOUT = "InitializationTimeout"
+    INSTANCE_GONE = "InstanceGone"
+
+
+_U, _A, _O, _C, _N = Actor.USER, Actor.ADMINISTRATOR, Actor.OPERATOR, Actor.CLOUD, Actor.NOBODY
+
+MEANINGS: Final[dict[Reason, Meaning]] = {
+    Reason.FIELD_TYPE_INVALID: Meaning("A field has a type the API does not allow.", _U, "Correct the field."),
+    Reason.FIELD_REQUIRED: Meaning("A field that is needed is missing.", _U, "Set the field."),
+    Reason.NAME_INVALID: Meaning("The Workspace's name cannot name a Service.", _U, "Use a DNS-1123 label."),
+    Reason.EXACTLY_ONE_OF: Meaning("Of several fields exactly one must be set.", _U, "Keep one of them."),
+    Reason.COUNT_INVALID: Meaning("resource.count is below 1.", _U, "Set 1 or more, or leave it out."),
+    Reason.COUNT_TOO_SMALL: Meaning("The model needs more nodes than resource.count.", _U, "Raise resource.count."),
+    Reason.PRESET_UNKNOWN: Meaning("No preset of that name is in the catalogue.", _U, "Use a known preset."),
+    Reason.INSTANCE_TYPE_REQUIRED: Meaning("Nodes are to be made but no size is named.", _U, "Set instanceType."),
+    Reason.INSTANCE_TYPE_UNKNOWN: Meaning("The instance type is in no SKU table.", _U, "Check the spelling."),
+    Reason.INSTANCE_TYPE_HAS_NO_GPU: Meaning("The instance type has no GPU.", _U, "Choose a GPU size."),
+    Reason.INSUFFICIENT_GPU_MEMORY: Meaning("The model does not fit the GPUs.", _U, "Choose a larger size."),
+    Reason.SELECTOR_INVALID: Meaning("The label selector cannot be used for nodes.", _U, "Use matchLabels."),
+    Reason.LABEL_RESERVED: Meaning("A label that states ownership was set by hand.", _U, "Remove the label."),
+    Reason.FIELD_IMMUTABLE: Meaning("A field that cannot change was changed.", _U, "Make a new Workspace."),
+    Reason.NOT_SUPPORTED: Meaning("This release does not run what the manifest asks for.", _U, "Remove the field."),
+    Reason.INSTANCE_TYPE_RETIRING: Meaning("The cloud retires the instance type.", _U, "Plan a newer size."),
+    Reason.INSTANCE_TYPE_DEFAULTED: Meaning("The instance type was chosen for the user.", _N),
+    Reason.MACHINES_READY: Meaning("Every claim for a node is ready.", _N),
+    Reason.MACHINES_PENDING: Meaning("Claims exist and nodes are being made for them.", _C),
+    Reason.NO_MACHINES_NEEDED: Meaning("Existing nodes serve the Workspace.", _N),
+    Reason.RESOURCES_READY: Meaning("Enough nodes are ready with their GPUs.", _N),
+    Reason.NODES_PENDING: Meaning("Nodes have not joined the cluster yet.", _C),
+    Reason.NODE_NOT_READY: Meaning("A node of the Workspace is not Ready.", _A, "Look at the node's conditions."),
+    Reason.GPUS_NOT_ADVERTISED: Meaning(
+        "A node is Ready but its GPUs are not allocatable.", _A, "Check the GPU driver and device plugin."
+    ),
+    Reason.FOREIGN_OBJECT: Meaning(
+        "An object of the needed name belongs to someone else.", _U, "Rename the Workspace or remove the object."
+    ),
+    Reason.INFERENCE_READY: Meaning("The model answers requests.", _N),
+    Reason.WAITING_FOR_NODES: Meaning("The workload waits for its nodes.", _O),
+    Reason.PODS_PENDING: Meaning("Pods are starting.", _O),
+    Reason.UNSCHEDULABLE: Meaning("The scheduler found no place for a pod.", _A, "Read the scheduler's message."),
+    Reason.IMAGE_PULL_FAILED: Meaning("A container image cannot be pulled.", _U, "Check image name and credentials."),
+    Reason.CONTAINER_CRASHING: Meaning("A container ends soon after its start.", _U, "Read the container's log."),
+    Reason.OUT_OF_MEMORY: Meaning("A container was killed for lack of memory.", _U, "Choose a larger size."),
+    Reason.STARTUP_TIMEOUT: Meaning("The model did not become ready in its time.", _U, "Read the container's log."),
+    Reason.OBJECT_REFUSED: Meaning(
+        "The API server refused an object of the Workspace.", _A, "Read the message: a policy, a quota or a name."
+    ),
+    Reason.WORKSPACE_READY: Meaning("Everything the Workspace asks for is there.", _N),
+    Reason.WORKSPACE_INVALID: Meaning("The Workspace cannot run as written.", _U, "Correct the named field."),
+    Reason.WORKSPACE_DELETING: Meaning("The Workspace and what it owns are being removed.", _O),
+    Reason.MACHINE_CREATED: Meaning("A claim for a node was created.", _N),
+    Reason.MACHINE_DELETED: Meaning("A claim for a node was deleted.", _N),
+    Reason.NODE_CLAIMED: Meaning("An existing node was taken for the Workspace.", _N),
+    Reason.NODE_RELEASED: Meaning("An existing node was given back.", _N),
+    Reason.WORKLOAD_APPLIED: Meaning("Deployment and Service were written.", _N),
+    Reason.WORKSPACE_DELETED: Meaning("Nothing of the Workspace is left.", _N),
+    Reason.LAUNCHED: Meaning("The cloud made the instance.", _N),
+    Reason.REGISTERED: Meaning("The node joined the cluster.", _N),
+    Reason.INITIALIZED: Meaning("The node is Ready with all it promised.", _N),
+    Reason.READY: Meaning("The claim is complete.", _N),
+    Reason.AWAITING_RECONCILIATION: Meaning("The operator has not looked yet.", _O),
+    Reason.AGENT_POOL_CREATING: Meaning("The cloud is making the agent pool.", _C),
+    Reason.AGENT_POOL_DELETING: Meaning("The cloud is removing an agent pool.", _C),
+    Reason.NOT_LAUNCHED: Meaning("The instance does not exist yet.", _C),
+    Reason.NOT_REGISTERED: Meaning("The node has not joined yet.", _C),
+    Reason.NODE_NOT_FOUND: Meaning("No node carries the instance's provider ID yet.", _C),
+    Reason.MULTIPLE_NODES_FOUND: Meaning("Several nodes carry one provider ID.", _A, "Delete the wrong node."),
+    Reason.STARTUP_TAINTS_EXIST: Meaning("A start-up taint is still on the node.", _A, "See who removes it."),
+    Reason.EPHEMERAL_TAINTS_EXIST: Meaning("The node still carries a not-ready taint.", _C),
+    Reason.RESOURCE_NOT_REGISTERED: Meaning("The node does not show a requested resource yet.", _A),
+    Reason.DRAINING: Meaning("Pods are being evicted from the node.", _O),
+    Reason.DRAINED: Meaning("No pod is left to evict.", _N),
+    Reason.INSTANCE_TERMINATING: Meaning("The cloud is deleting the instance.", _C),
+    Reason.TERMINATED: Meaning("Node, agent pool and claim are gone.", _N),
+    Reason.ORPHAN_COLLECTED: Meaning("Something without an owner was removed.", _N),
+    Reason.QUOTA_EXCEEDED: Meaning(
+        "The subscription's vCPU quota is used up.", _A, "Ask for quota in the region, or use another size."
+    ),
+    Reason.SKU_NOT_AVAILABLE: Meaning("The size is not offered here.", _U, "Use another size, zone or region."),
+    Reason.ALLOCATION_FAILED: Meaning("The cloud has no such machine free now.", _C, "Wait, or use another size."),
+    Reason.POLICY_DENIED: Meaning("A policy of the subscription forbids it.", _A, "Change policy or request."),
+    Reason.UNAUTHORIZED: Meaning("The provisioner's identity lacks a right.", _A, "Grant the named action."),
+    Reason.SUBNET_FULL: Meaning("The subnet has no free address.", _A, "Enlarge the subnet."),
+    Reason.NAME_CONFLICT: Meaning("An agent pool of that name is not ours.", _A, "Remove or rename the pool."),
+    Reason.POOL_LIMIT_REACHED: Meaning("The cluster is at its agent-pool limit.", _A, "Remove unused pools."),
+    Reason.CLUSTER_NOT_FOUND: Meaning("The AKS cluster was not found.", _A, "Check subscription, group and name."),
+    Reason.INVALID_CONFIGURATION: Meaning("The cloud refuses the request as written.", _U, "Read the message."),
+    Reason.OPERATION_CONFLICT: Meaning("Another operation runs on the cluster.", _C),
+    Reason.THROTTLED: Meaning("The cloud asks for fewer requests.", _C),
+    Reason.CLOUD_UNAVAILABLE: Meaning("The cloud does not answer or has a fault.", _C),
+    Reason.LAUNCH_FAILED: Meaning("The launch failed in a way we do not know.", _A, "Read the message."),
+    Reason.LAUNCH_TIMEOUT: Meaning("The agent pool was not made in time.", _C),
+    Reason.REGISTRATION_TIMEOUT: Meaning("The node did not join in time.", _A, "Check network and node bootstrap."),
+    Reason.INITIALIZATION_TIMEOUT: Meaning("The node did not become usable in time.", _A, "Check driver and taints."),
+    Reason.INSTANCE_GONE: Meaning("The agent pool vanished from the cloud.", _O),
+}
+"""Meaning of every reason; a test asserts that none is missing."""
