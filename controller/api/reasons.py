@@ -43,6 +43,7 @@ class Reason(StrEnum):
     INSTANCE_TYPE_UNKNOWN = "InstanceTypeUnknown"
     INSTANCE_TYPE_HAS_NO_GPU = "InstanceTypeHasNoGpu"
     INSUFFICIENT_GPU_MEMORY = "InsufficientGpuMemory"
+    GPU_NOT_SUPPORTED = "GpuNotSupported"
     SELECTOR_INVALID = "SelectorInvalid"
     LABEL_RESERVED = "LabelReserved"
     FIELD_IMMUTABLE = "FieldImmutable"
@@ -140,6 +141,7 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.INSTANCE_TYPE_UNKNOWN: Meaning("The instance type is in no SKU table.", _U, "Check the spelling."),
     Reason.INSTANCE_TYPE_HAS_NO_GPU: Meaning("The instance type has no GPU.", _U, "Choose a GPU size."),
     Reason.INSUFFICIENT_GPU_MEMORY: Meaning("The model does not fit the GPUs.", _U, "Choose a larger size."),
+    Reason.GPU_NOT_SUPPORTED: Meaning("The model's image has no code for the GPU.", _U, "Choose a listed size."),
     Reason.SELECTOR_INVALID: Meaning("The label selector cannot be used for nodes.", _U, "Use matchLabels."),
     Reason.LABEL_RESERVED: Meaning("A label that states ownership was set by hand.", _U, "Remove the label."),
     Reason.FIELD_IMMUTABLE: Meaning("A field that cannot change was changed.", _U, "Make a new Workspace."),

@@ -1,0 +1,79 @@
+"""What a check of a Workspace found: problems that refuse it, warnings that do not."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from controller.api.json import Json
+from controller.api.messages import Problem, shorten
+from controller.api.workspace import Workspace
+from controller.catalog import Catalog, Preset, Sku
+
+WARNING_LIMIT: Final = 250
+"""Characters of the longest warning; the API server cuts at 256."""
+
+MAX_PROBLEMS: Final = 20
+"""Problems reported of one manifest; more would bury the first ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A Workspace under examination.
+
+    Attributes:
+        workspace: its typed view.
+        obj: the manifest it came from.
+        catalog: models and sizes to judge it by.
+        auto_provision: whether nodes are made for it; otherwise existing ones are used.
+    """
+
+    workspace: Workspace
+    obj: Json
+    catalog: Catalog
+    auto_provision: bool
+
+    @property
+    def preset(self) -> Preset | None:
+        """The preset it names, if the catalogue has it."""
+        inference = self.workspace.inference
+        return self.catalog.preset(inference.preset.name) if inference and inference.preset else None
+
+    @property
+    def sku(self) -> Sku | None:
+        """The size it names, if the catalogue has it under a deployable name."""
+        sku = self.catalog.sku(self.workspace.resource.instance_type)
+        return None if sku is None or sku.alias_of else sku
+
+
+Finding: TypeAlias = Problem | str
+"""A problem, or the text of a warning."""
+
+Rule: TypeAlias = Callable[[Subject], Iterable[Finding]]
+"""One check; yields what it finds and never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything found in one manifest.
+
+    Attributes:
+        problems: what refuses it, in the order of the manifest's fields.
+        warnings: what the user should know all the same.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing refuses the manifest."""
+        return not self.problems
+
+
+def collect(findings: Iterable[Finding]) -> Findings:
+    """Sorts findings into problems and warnings, repetitions dropped."""
+    found = tuple(dict.fromkeys(findings))
+    return Findings(
+        problems=tuple(finding for finding in found if isinstance(finding, Problem))[:MAX_PROBLEMS],
+        warnings=tuple(shorten(finding, WARNING_LIMIT) for finding in found if isinstance(finding, str)),
+    )

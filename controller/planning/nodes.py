@@ -1,0 +1,112 @@
+"""Which nodes a Workspace uses, which existing ones it takes or gives back, and which claims it still needs.
+
+Existing nodes that are free and match are used before anything is bought. A claim once made is kept: a node that turns
+up later does not replace it, so that nothing flaps.
+"""
+
+from dataclasses import dataclass
+
+from controller.api import labels
+from controller.api.claims import Claim
+from controller.api.workspace import Workspace
+from controller.planning.machines import free_ordinals
+from controller.planning.observed import Node, Observed, selects
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDemand:
+    """What the Workspace needs of its nodes.
+
+    Attributes:
+        count: how many nodes.
+        instance_type: VM size as the catalogue spells it.
+        gpu_resource: extended resource the GPUs appear as.
+        gpus: devices each node must offer.
+        provision: whether missing nodes may be claimed; otherwise only existing ones are used.
+    """
+
+    count: int
+    instance_type: str
+    gpu_resource: str
+    gpus: int
+    provision: bool = True
+
+    def accepts(self, node: Node) -> bool:
+        """Whether the node is of the right size; a node without the size label is judged by its GPUs alone."""
+        return not node.instance_type or node.instance_type.lower() == self.instance_type.lower()
+
+    def usable(self, node: Node) -> bool:
+        """Whether pods can run on the node now: Ready, open, staying, and all its GPUs advertised."""
+        return node.ready and not node.unschedulable and not node.deleting and self.gpus <= node.gpus(self.gpu_resource)
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """What to do about nodes, and what there is.
+
+    Attributes:
+        members: nodes that serve the Workspace, usable or not, without those being deleted.
+        usable: the members pods can run on.
+        take: free existing nodes to be labelled as the Workspace's own.
+        release: taken nodes that are no longer needed.
+        create: ordinals of the claims to make.
+        delete: claims that are too many.
+    """
+
+    members: tuple[Node, ...] = ()
+    usable: tuple[Node, ...] = ()
+    take: tuple[Node, ...] = ()
+    release: tuple[Node, ...] = ()
+    create: tuple[int, ...] = ()
+    delete: tuple[Claim, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to do but wait."""
+        return not (self.take or self.release or self.create or self.delete)
+
+
+def is_taken(node: Node) -> bool:
+    """Whether the node existed on its own and was taken, rather than made for a claim."""
+    return labels.CLAIM_ORDINAL not in node.labels
+
+
+def plan_nodes(workspace: Workspace, demand: NodeDemand, observed: Observed) -> NodePlan:
+    """The node plan for what is observed; pure and total."""
+    members = tuple(node for node in observed.nodes if node.owner_uid == workspace.uid and not node.deleting)
+    taken = tuple(node for node in members if is_taken(node))
+    active = tuple(claim for claim in observed.claims if not claim.deleting)
+    missing = demand.count - len(taken) - len(active)
+    take = _choose_free(workspace, demand, observed.nodes, missing)
+    still_missing = max(missing - len(take), 0) if demand.provision else 0
+    return NodePlan(
+        members=tuple(sorted(members, key=lambda node: node.name)),
+        usable=tuple(sorted((node for node in members if demand.usable(node)), key=lambda node: node.name)),
+        take=take,
+        release=_last_named(taken, -missing - len(active)),
+        create=tuple(free_ordinals(workspace.uid, observed.claims, still_missing)),
+        delete=_least_ready(active, -missing),
+    )
+
+
+def _choose_free(workspace: Workspace, demand: NodeDemand, nodes: tuple[Node, ...], count: int) -> tuple[Node, ...]:
+    if count <= 0:
+        return ()
+    candidates = [
+        node
+        for node in nodes
+        if node.free and demand.accepts(node) and demand.usable(node) and selects(workspace, node.labels)
+    ]
+    preferred = workspace.resource.preferred_nodes
+    candidates.sort(key=lambda node: (node.name not in preferred, node.name))
+    return tuple(candidates[:count])
+
+
+def _least_ready(claims: tuple[Claim, ...], count: int) -> tuple[Claim, ...]:
+    """The claims to give up when there are too many nodes: those that cost least to lose first."""
+    return tuple(sorted(claims, key=lambda claim: (claim.ready, claim.name))[: max(count, 0)])
+
+
+def _last_named(taken: tuple[Node, ...], count: int) -> tuple[Node, ...]:
+    """The taken nodes to give back once no claim is left to give up."""
+    return tuple(sorted(taken, key=lambda node: node.name, reverse=True)[: max(count, 0)])

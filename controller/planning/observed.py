@@ -1,0 +1,109 @@
+"""What the controller sees of a Workspace's surroundings, as plain typed values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from controller.api import labels
+from controller.api.claims import Claim
+from controller.api.json import Json, is_deleting, labels_of, metadata_of, name_of, uid_of
+from controller.api.quantity import count_of
+from controller.api.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, reduced to what choosing and judging it needs."""
+
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+    ready: bool = False
+    not_ready_message: str = ""
+    unschedulable: bool = False
+    deleting: bool = False
+
+    @property
+    def instance_type(self) -> str:
+        """The VM size the cloud's label names; empty without the label."""
+        return self.labels.get(labels.INSTANCE_TYPE, "")
+
+    @property
+    def owner_uid(self) -> str:
+        """UID of the Workspace the node serves; empty for a free node."""
+        return self.labels.get(labels.WORKSPACE_UID, "")
+
+    @property
+    def free(self) -> bool:
+        """Whether the node serves nobody: no Workspace and no RAG engine is named on it."""
+        return not any(key in self.labels for key in (labels.WORKSPACE_UID, labels.WORKSPACE, labels.RAG_ENGINE))
+
+    def gpus(self, resource: str) -> int:
+        """How many devices of the extended resource the node offers."""
+        return count_of(dict(self.allocatable), resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything about one Workspace that is not in the Workspace itself.
+
+    Attributes:
+        claims: claims that carry the Workspace's UID, terminating ones included.
+        nodes: nodes that carry the Workspace's UID, and free nodes that match its selector and instance type.
+        deployment: the Deployment of the Workspace's name, whoever owns it; None when there is none.
+        service: the Service of the Workspace's name, whoever owns it.
+        pods: pods that carry the Workspace's name as label.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    deployment: Json | None = None
+    service: Json | None = None
+    pods: tuple[Json, ...] = ()
+
+
+def parse_node(obj: Json) -> Node:
+    """The typed view of a Node object."""
+    status = obj.get("status") or {}
+    ready: Json = next((entry for entry in status.get("conditions") or [] if entry.get("type") == "Ready"), {})
+    return Node(
+        name=name_of(obj),
+        uid=uid_of(obj),
+        resource_version=str(metadata_of(obj).get("resourceVersion") or ""),
+        labels=labels_of(obj),
+        allocatable=status.get("allocatable") or {},
+        ready=ready.get("status") == "True",
+        not_ready_message=str(ready.get("message") or ready.get("reason") or ""),
+        unschedulable=bool((obj.get("spec") or {}).get("unschedulable")),
+        deleting=is_deleting(obj),
+    )
+
+
+def selects(workspace: Workspace, node_labels: Mapping[str, str]) -> bool:
+    """Whether the Workspace's whole label selector accepts the labels; reserved keys in it are ignored."""
+    resource = workspace.resource
+    wanted = {key: value for key, value in resource.match_labels.items() if key not in labels.RESERVED_SELECTOR_KEYS}
+    if any(node_labels.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(_holds(entry.key, entry.operator, entry.values, node_labels) for entry in resource.match_expressions)
+
+
+def _holds(key: str, operator: str, values: tuple[str, ...], node_labels: Mapping[str, str]) -> bool:
+    match operator:
+        case "In":
+            return node_labels.get(key) in values
+        case "NotIn":
+            return node_labels.get(key) not in values
+        case "Exists":
+            return key in node_labels
+        case "DoesNotExist":
+            return key not in node_labels
+        case _:
+            return False
+
+
+def is_owned_by(obj: Json, uid: str) -> bool:
+    """Whether the object's controlling owner has the UID."""
+    references = metadata_of(obj).get("ownerReferences") or []
+    return any(reference.get("uid") == uid and reference.get("controller") for reference in references)

@@ -1,0 +1,136 @@
+"""The whole decision about one Workspace: what is wrong with it, or which nodes and objects it should have."""
+
+from dataclasses import dataclass
+
+from controller.api.json import Json, name_of
+from controller.api.messages import Problem, quote
+from controller.api.reasons import Reason
+from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
+from controller.catalog import Catalog, Preset, Sku
+from controller.planning.machines import render_machine
+from controller.planning.nodes import NodeDemand, NodePlan, plan_nodes
+from controller.planning.observed import Observed, is_owned_by
+from controller.planning.runtimes import choose_runtime
+from controller.planning.sizing import nodes_needed
+from controller.planning.validation import validate
+from controller.planning.workload import render_deployment, render_service
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A Workspace with every name in it resolved.
+
+    Attributes:
+        preset: the model.
+        sku: the size of the nodes.
+        demand: what is asked of the nodes.
+    """
+
+    preset: Preset
+    sku: Sku
+    demand: NodeDemand
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What should exist for a Workspace that can run.
+
+    Attributes:
+        target: what the plan is for.
+        nodes: what to do about nodes and claims.
+        service: the Service to have.
+        deployment: the Deployment to have; None while it waits for its nodes.
+    """
+
+    target: Target
+    nodes: NodePlan
+    service: Json
+    deployment: Json | None
+
+
+def resolve(workspace: Workspace, obj: Json, catalog: Catalog, *, provision: bool) -> Target | tuple[Problem, ...]:
+    """The Workspace's target, or the reasons why it has none.
+
+    The checks are those of admission, made again because the webhook may have been away when the object came.
+    """
+    problems = validate(obj, catalog, auto_provision=provision).problems
+    if problems:
+        return problems
+    wish = workspace.inference.preset if workspace.inference else None
+    preset = catalog.preset(wish.name) if wish else None
+    sku = catalog.sku(workspace.resource.instance_type)
+    if preset is None or sku is None:
+        return (_unresolvable(workspace),)
+    demand = NodeDemand(
+        count=workspace.resource.count or nodes_needed(preset, sku) or DEFAULT_COUNT,
+        instance_type=sku.name,
+        gpu_resource=sku.gpu_resource,
+        gpus=sku.gpu_count,
+        provision=provision,
+    )
+    return Target(preset, sku, demand)
+
+
+def _unresolvable(workspace: Workspace) -> Problem:
+    return Problem(
+        Reason.INSTANCE_TYPE_REQUIRED,
+        "resource.instanceType",
+        f"resource.instanceType is {quote(workspace.resource.instance_type)}",
+        "the size of the nodes decides how the model is started",
+        ("set resource.instanceType to the size of the nodes",),
+    )
+
+
+def unreadable(error: ParseError) -> Problem:
+    """The problem of a Workspace whose fields have the wrong types."""
+    return Problem(
+        Reason.FIELD_TYPE_INVALID,
+        error.path,
+        f"{error.path} is {quote(error.actual)}",
+        f"expected {error.expected}",
+        (f"write {error.expected}",),
+    )
+
+
+def make_plan(workspace: Workspace, target: Target, observed: Observed) -> Plan:
+    """The plan for what is observed; pure and total. The Deployment waits for its nodes once, and then stays."""
+    nodes = plan_nodes(workspace, target.demand, observed)
+    start = observed.deployment is not None or len(nodes.usable) >= target.demand.count
+    runtime = choose_runtime(workspace.runtime_wish, target.preset, target.sku)
+    deployment = render_deployment(workspace, target.preset, target.sku, runtime, target.demand.count)
+    return Plan(
+        target=target,
+        nodes=nodes,
+        service=render_service(workspace, target.preset),
+        deployment=deployment if start else None,
+    )
+
+
+def machines_to_create(workspace: Workspace, target: Target, nodes: NodePlan) -> list[Json]:
+    """The Machine objects for the ordinals the node plan asks for."""
+    return [
+        render_machine(
+            workspace,
+            ordinal,
+            instance_type=target.sku.name,
+            arch=target.sku.arch,
+            disk_gib=target.preset.disk_gib,
+        )
+        for ordinal in nodes.create
+    ]
+
+
+def foreign_objects(workspace: Workspace, observed: Observed) -> tuple[Problem, ...]:
+    """Objects of the Workspace's name that belong to someone else; they are never taken over."""
+    found = (("Deployment", observed.deployment), ("Service", observed.service))
+    return tuple(
+        Problem(
+            Reason.FOREIGN_OBJECT,
+            "metadata.name",
+            f"{kind} {quote(name_of(obj))} already exists in namespace {quote(workspace.namespace)}",
+            "it is not owned by this Workspace, and what others own is never changed",
+            (f"delete or rename that {kind}", "give the Workspace another name"),
+        )
+        for kind, obj in found
+        if obj is not None and not is_owned_by(obj, workspace.uid)
+    )

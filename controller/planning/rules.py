@@ -1,0 +1,223 @@
+"""Rules about what a Workspace is called and what it is to run. Those about its nodes are in `node_rules`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from controller.api import labels
+from controller.api.json import metadata_of
+from controller.api.messages import Problem, quote
+from controller.api.reasons import Reason
+from controller.api.workspace import InferenceSpec, PresetSpec, Runtime
+from controller.planning.findings import Finding, Rule, Subject
+from controller.planning.names import LABEL_LENGTH, as_dns_label, is_dns_label, is_image, is_subdomain, nearest
+from controller.planning.runtimes import choose_runtime
+
+GENERATED_SUFFIX: Final = 5
+"""Characters the API server appends to metadata.generateName."""
+
+PUBLIC: Final = "public"
+PRIVATE: Final = "private"
+NODE_IMAGE_FAMILIES: Final = ("ubuntu", "azurelinux")
+
+_PRESET: Final = "inference.preset"
+_LABEL_GRAMMAR: Final = "it names a Service: 1 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends"
+
+
+def name(subject: Subject) -> Iterator[Finding]:
+    """metadata.name must be able to name the Service; a generated name is judged by its prefix."""
+    given = subject.workspace.name
+    prefix = str(metadata_of(subject.obj).get("generateName") or "")
+    if not given and prefix:
+        given = prefix[: LABEL_LENGTH - GENERATED_SUFFIX] + "0" * GENERATED_SUFFIX
+    if not given:
+        yield Problem(
+            Reason.FIELD_REQUIRED, "metadata.name", "metadata.name is missing", _LABEL_GRAMMAR, ("set metadata.name",)
+        )
+    elif not is_dns_label(given):
+        yield Problem(
+            Reason.NAME_INVALID,
+            "metadata.name",
+            f"metadata.name {quote(given)} cannot be used",
+            _LABEL_GRAMMAR,
+            (f"use a name such as {quote(as_dns_label(given))}",),
+        )
+
+
+def one_of_inference_and_tuning(subject: Subject) -> Iterator[Finding]:
+    """A Workspace runs one thing, and this release runs inference."""
+    workspace = subject.workspace
+    if workspace.inference is not None and workspace.tuning is not None:
+        yield Problem(
+            Reason.EXACTLY_ONE_OF,
+            "inference",
+            "inference and tuning are both set",
+            "a Workspace does 1 of the 2",
+            ("remove tuning", "remove inference"),
+        )
+    elif workspace.tuning is not None:
+        yield _not_supported("tuning", "tuning", "set inference.preset.name to serve a model")
+    elif workspace.inference is None:
+        yield Problem(
+            Reason.EXACTLY_ONE_OF,
+            "inference",
+            "neither inference nor tuning is set",
+            "a Workspace does exactly 1 of the 2",
+            (f"set inference.preset.name, for example to {_example(subject)}",),
+        )
+
+
+def one_of_preset_and_template(subject: Subject) -> Iterator[Finding]:
+    """Inference serves a preset; pod templates of the user are not run by this release."""
+    inference = subject.workspace.inference
+    if inference is None:
+        return
+    if inference.preset is not None and inference.template is not None:
+        yield Problem(
+            Reason.EXACTLY_ONE_OF,
+            _PRESET,
+            "inference.preset and inference.template are both set",
+            "inference serves 1 of the 2",
+            ("remove inference.template",),
+        )
+    elif inference.template is not None:
+        yield _not_supported("inference.template", "pod templates", f"set {_PRESET}.name instead")
+    elif inference.preset is None:
+        yield Problem(
+            Reason.EXACTLY_ONE_OF,
+            _PRESET,
+            "neither inference.preset nor inference.template is set",
+            "inference serves exactly 1 of the 2",
+            (f"set {_PRESET}.name, for example to {_example(subject)}",),
+        )
+
+
+def preset_known(subject: Subject) -> Iterator[Finding]:
+    """The preset must be in the catalogue."""
+    spec = _preset_spec(subject)
+    if spec is None or subject.preset is not None:
+        return
+    field, known = f"{_PRESET}.name", subject.catalog.preset_names
+    if not spec.name:
+        yield Problem(
+            Reason.FIELD_REQUIRED,
+            field,
+            f"{field} is missing",
+            "it says which model to serve",
+            (f"set it, for example to {_example(subject)}",),
+        )
+        return
+    close = nearest(spec.name, subject.catalog.presets, limit=3, cutoff=0.5)
+    proposals = dict.fromkeys(preset.name for each in close if (preset := subject.catalog.preset(each)))
+    yield Problem(
+        Reason.PRESET_UNKNOWN,
+        field,
+        f"{field} {quote(spec.name)} is not in the catalogue",
+        f"{len(known)} presets are known",
+        tuple(f"use {proposal}" for proposal in proposals or known),
+    )
+
+
+def preset_access(subject: Subject) -> Iterator[Finding]:
+    """A private preset brings its own image; an image without private access would be ignored, so it is said."""
+    spec = _preset_spec(subject)
+    if spec is None:
+        return
+    image = f"{_PRESET}.presetOptions.image"
+    if spec.access_mode not in ("", PUBLIC, PRIVATE):
+        yield Problem(
+            Reason.FIELD_TYPE_INVALID,
+            f"{_PRESET}.accessMode",
+            f"{_PRESET}.accessMode is {quote(spec.access_mode)}",
+            f"it is one of {PUBLIC}, {PRIVATE}",
+            (f"use {PRIVATE} for an image of your own, else leave it out",),
+        )
+    elif spec.access_mode == PRIVATE and not spec.image:
+        yield Problem(
+            Reason.FIELD_REQUIRED,
+            image,
+            f"{image} is missing",
+            "accessMode is private, so the image is yours to name",
+            (f"set {image}", f"set accessMode to {PUBLIC}"),
+        )
+    elif spec.image and spec.access_mode != PRIVATE:
+        yield f"{image} is not used: accessMode is not {PRIVATE}"
+    if spec.image and not is_image(spec.image):
+        yield Problem(
+            Reason.FIELD_TYPE_INVALID,
+            image,
+            f"{image} {quote(spec.image)} is no image reference",
+            "it has the form registry/path:tag with a lower-case path",
+            ("correct the reference, for example registry.example.com/models/phi-3:1",),
+        )
+
+
+def pull_secrets(subject: Subject) -> Iterator[Finding]:
+    """Pull secrets are names of Secrets in the Workspace's own namespace."""
+    spec = _preset_spec(subject)
+    for index, secret in enumerate(spec.image_pull_secrets if spec else ()):
+        if not is_subdomain(secret):
+            field = f"{_PRESET}.presetOptions.imagePullSecrets[{index}]"
+            yield Problem(
+                Reason.NAME_INVALID,
+                field,
+                f"{field} {quote(secret)} is no name of a Secret",
+                "names are 1 to 253 characters of a-z, 0-9, - and .",
+                ("name a Secret of the Workspace's namespace",),
+            )
+
+
+def unsupported_inference(subject: Subject) -> Iterator[Finding]:
+    """Fields this release does not act on are refused, never silently ignored."""
+    inference = subject.workspace.inference or InferenceSpec()
+    if inference.adapters:
+        yield _not_supported("inference.adapters", "adapters", "remove inference.adapters to serve the plain model")
+    if inference.config:
+        yield _not_supported("inference.config", "own configurations", "remove inference.config to use the defaults")
+
+
+def annotations(subject: Subject) -> Iterator[Finding]:
+    """Annotations that steer the Workspace hold one of the words they know."""
+    given = subject.workspace.annotations
+    runtime = given.get(labels.RUNTIME, "")
+    if runtime and subject.workspace.runtime_wish is None and subject.preset is not None:
+        used = choose_runtime(None, subject.preset, subject.sku).runtime
+        yield f"{labels.RUNTIME} {quote(runtime, 30)} is none of {', '.join(Runtime)}; {used} is used"
+    public = given.get(labels.ENABLE_LOAD_BALANCER, "")
+    if public.lower() == "true" and public != "True":
+        yield f'{labels.ENABLE_LOAD_BALANCER} is {quote(public)}; only "True" makes the Service public'
+    family = given.get(labels.NODE_IMAGE_FAMILY)
+    if family is not None and family.strip().lower() not in NODE_IMAGE_FAMILIES:
+        field = f"metadata.annotations[{labels.NODE_IMAGE_FAMILY}]"
+        yield Problem(
+            Reason.NOT_SUPPORTED,
+            field,
+            f"{field} is {quote(family)}",
+            f"nodes are made of {len(NODE_IMAGE_FAMILIES)} families: {', '.join(NODE_IMAGE_FAMILIES)}",
+            (*(f"use {known}" for known in NODE_IMAGE_FAMILIES), "remove the annotation"),
+        )
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    name,
+    annotations,
+    one_of_inference_and_tuning,
+    one_of_preset_and_template,
+    preset_known,
+    preset_access,
+    pull_secrets,
+    unsupported_inference,
+)
+"""In the order in which their findings are shown."""
+
+
+def _preset_spec(subject: Subject) -> PresetSpec | None:
+    inference = subject.workspace.inference
+    return inference.preset if inference is not None else None
+
+
+def _example(subject: Subject) -> str:
+    return subject.catalog.preset_names[0]
+
+
+def _not_supported(field: str, thing: str, fix: str) -> Problem:
+    return Problem(Reason.NOT_SUPPORTED, field, f"{field} is set", f"this release does not run {thing}", (fix,))

@@ -1,0 +1,48 @@
+"""What every step of the workspace operator works with."""
+
+from dataclasses import dataclass, field
+
+from controller.api.json import Json, Key, metadata_of
+from controller.catalog import Catalog
+from controller.reconcilers.informers import Informers
+from controller.runtime.client import Client
+from controller.runtime.events import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The operator's connections and settings.
+
+    Attributes:
+        provision: whether missing nodes are claimed, or only existing nodes used.
+        written: per Workspace, the version the cache showed when its status was last written, and what the API server
+            answered. It spares a second write while the cache lags; losing it costs one redundant request.
+    """
+
+    client: Client
+    recorder: Recorder
+    catalog: Catalog
+    informers: Informers
+    provision: bool
+    written: dict[Key, tuple[str, Json]] = field(default_factory=dict)
+
+    def latest(self, key: Key) -> Json | None:
+        """The Workspace as known now: from the cache, or our own newer status write."""
+        namespace, name = key
+        cached = self.informers.workspaces.get(name, namespace)
+        if cached is None:
+            self.written.pop(key, None)
+            return None
+        seen, answer = self.written.get(key, ("", cached))
+        return answer if seen == version_of(cached) else cached
+
+    def remember(self, key: Key, answer: Json) -> None:
+        """Note what a status write returned."""
+        cached = self.informers.workspaces.get(key[1], key[0])
+        if cached is not None and version_of(cached) != version_of(answer):
+            self.written[key] = (version_of(cached), answer)
+
+
+def version_of(obj: Json) -> str:
+    """The object's resourceVersion; empty when it has none."""
+    return str(metadata_of(obj).get("resourceVersion") or "")

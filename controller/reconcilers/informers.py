@@ -1,0 +1,106 @@
+"""The caches of the workspace operator: what is watched, what of it is kept, and how it is found."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from controller.api import labels
+from controller.api.json import Json, labels_of, metadata_of
+from controller.api.resources import DEPLOYMENTS, MACHINES, NODES, PODS, SERVICES, WORKSPACES
+from controller.runtime.cache import Informer
+from controller.runtime.client import Client
+
+BY_WORKSPACE = "workspace"
+"""Index over `namespace/name` of the Workspace an object serves."""
+
+FREE = "free"
+"""Index over nodes that serve nobody; its one value is `free` itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Informers:
+    """One cache per kind."""
+
+    workspaces: Informer
+    machines: Informer
+    nodes: Informer
+    pods: Informer
+    deployments: Informer
+    services: Informer
+
+    def all(self) -> list[Informer]:
+        """Every informer, in the order they are started."""
+        return [getattr(self, entry.name) for entry in fields(self)]
+
+
+def build_informers(client: Client) -> Informers:
+    """The informers of the operator; pods and workloads of others never arrive."""
+    ours = labels.WORKSPACE
+    by_owner, by_name = {BY_WORKSPACE: claimed_by}, {BY_WORKSPACE: named_by}
+    return Informers(
+        workspaces=Informer(client, WORKSPACES, transform=without_noise),
+        machines=Informer(client, MACHINES, labels=ours, transform=without_noise, indexes=by_owner),
+        nodes=Informer(client, NODES, transform=slim_node, indexes={**by_owner, FREE: free}),
+        pods=Informer(client, PODS, labels=ours, transform=slim_pod, indexes=by_name),
+        deployments=Informer(client, DEPLOYMENTS, labels=ours, transform=without_noise),
+        services=Informer(client, SERVICES, labels=ours, transform=without_noise),
+    )
+
+
+def claimed_by(obj: Json) -> Iterable[str]:
+    """The Workspace that cluster-scoped objects name in two labels."""
+    found = labels_of(obj)
+    if labels.WORKSPACE in found and labels.WORKSPACE_NAMESPACE in found:
+        yield f"{found[labels.WORKSPACE_NAMESPACE]}/{found[labels.WORKSPACE]}"
+
+
+def named_by(obj: Json) -> Iterable[str]:
+    """The Workspace that namespaced objects name in one label."""
+    found = labels_of(obj)
+    if labels.WORKSPACE in found:
+        yield f"{metadata_of(obj).get('namespace', '')}/{found[labels.WORKSPACE]}"
+
+
+def free(obj: Json) -> Iterable[str]:
+    """Whether a node serves nobody."""
+    if not {labels.WORKSPACE, labels.WORKSPACE_UID, labels.RAG_ENGINE} & labels_of(obj).keys():
+        yield FREE
+
+
+def without_noise(obj: Json) -> Json:
+    """The object without the bookkeeping nobody reads."""
+    metadata = {key: value for key, value in metadata_of(obj).items() if key != "managedFields"}
+    return {**obj, "metadata": metadata}
+
+
+def slim_node(obj: Json) -> Json:
+    """Of a node: who it is, whom it serves, whether it is usable, and what it offers."""
+    status = obj.get("status") or {}
+    return {
+        "metadata": _identity(obj),
+        "spec": {"unschedulable": bool((obj.get("spec") or {}).get("unschedulable"))},
+        "status": {
+            "allocatable": {
+                key: value
+                for key, value in (status.get("allocatable") or {}).items()
+                if key in (labels.NVIDIA_GPU, labels.AMD_GPU)
+            },
+            "conditions": [_brief(entry) for entry in status.get("conditions") or [] if entry.get("type") == "Ready"],
+        },
+    }
+
+
+def slim_pod(obj: Json) -> Json:
+    """Of a pod: who it is, and what its conditions and containers say."""
+    status = obj.get("status") or {}
+    kept = {key: status[key] for key in ("phase", "initContainerStatuses", "containerStatuses") if key in status}
+    conditions = [_brief(entry) for entry in status.get("conditions") or []]
+    return {"metadata": _identity(obj), "status": {**kept, "conditions": conditions}}
+
+
+def _identity(obj: Json) -> Json:
+    kept = ("name", "namespace", "uid", "resourceVersion", "labels", "deletionTimestamp")
+    return {key: value for key, value in metadata_of(obj).items() if key in kept}
+
+
+def _brief(condition: Json) -> Json:
+    return {key: condition[key] for key in ("type", "status", "reason", "message") if key in condition}

@@ -1,0 +1,70 @@
+"""Tells what happened: one event for every transition of a Workspace's conditions."""
+
+import logging
+from collections.abc import Iterable
+
+from controller.api.conditions import TRUE, Condition, conditions_of
+from controller.api.json import Json
+from controller.api.reasons import MEANINGS, Actor, Reason
+from controller.api.workspace import ConditionType
+from controller.runtime import logs
+from controller.runtime.events import Recorder
+
+log = logs.get_logger(__name__)
+
+NORMAL = "Normal"
+WARNING = "Warning"
+
+_TOLD = (
+    ConditionType.MACHINE_READY,
+    ConditionType.RESOURCE_READY,
+    ConditionType.INFERENCE_READY,
+    ConditionType.WORKSPACE_READY,
+)
+"""Conditions that have a story of their own; `Ready` would only repeat it."""
+
+_WAITING = frozenset(
+    {
+        Reason.MACHINES_PENDING,
+        Reason.NODES_PENDING,
+        Reason.WAITING_FOR_NODES,
+        Reason.PODS_PENDING,
+        Reason.NODE_NOT_FOUND,
+        Reason.NODE_NOT_READY,
+        Reason.GPUS_NOT_ADVERTISED,
+        Reason.RESOURCE_NOT_REGISTERED,
+        Reason.WORKSPACE_DELETING,
+    }
+)
+"""Reasons that are part of every good start; only what people must act on is a warning."""
+
+
+def tell(recorder: Recorder, obj: Json, status: Json) -> None:
+    """Records an event for each condition whose status or reason changes with the new status, each cause once."""
+    before = conditions_of(obj)
+    told: set[tuple[str, str]] = set()
+    for condition in _in_order(conditions_of({"status": status})):
+        earlier = before.get(condition.type)
+        cause = (condition.reason, condition.status)
+        if earlier is not None and (earlier.reason, earlier.status) == cause:
+            told.add(cause)
+            continue
+        if cause in told:
+            continue
+        told.add(cause)
+        note = f"{condition.type}: {condition.message}"
+        type_ = severity(condition)
+        recorder.event(obj, type=type_, reason=condition.reason, note=note)
+        log.log(logging.WARNING if type_ == WARNING else logging.INFO, note, extra=logs.fields(reason=condition.reason))
+
+
+def _in_order(conditions: dict[str, Condition]) -> Iterable[Condition]:
+    return (conditions[type_] for type_ in _TOLD if type_ in conditions)
+
+
+def severity(condition: Condition) -> str:
+    """Whether people should worry: a failure that does not pass by itself is a warning."""
+    if condition.status == TRUE or condition.reason in _WAITING or condition.reason not in set(Reason):
+        return NORMAL
+    actor = MEANINGS[Reason(condition.reason)].actor
+    return NORMAL if actor in (Actor.NOBODY, Actor.OPERATOR) else WARNING

@@ -1,0 +1,52 @@
+"""Which change concerns which Workspace."""
+
+from collections.abc import Callable, Iterable
+
+from controller.api import labels
+from controller.api.conditions import is_true
+from controller.api.json import Json, Key, key_of, labels_of, metadata_of
+from controller.api.workspace import ConditionType
+from controller.reconcilers.informers import FREE, Informers, claimed_by, free, named_by
+
+Enqueue = Callable[[Key], None]
+
+
+def connect(informers: Informers, enqueue: Enqueue) -> None:
+    """Makes every change that matters enqueue the Workspaces it concerns."""
+    informers.workspaces.on_change(lambda old, new: enqueue(key_of(new or old or {})))
+    for informer in (informers.machines, informers.nodes):
+        informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, claimed_by))
+    for informer in (informers.pods, informers.deployments, informers.services):
+        informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, named_by))
+    informers.nodes.on_change(lambda old, new: _enqueue_waiting(informers, enqueue, old, new))
+
+
+def _enqueue_named(
+    enqueue: Enqueue, old: Json | None, new: Json | None, names: Callable[[Json], Iterable[str]]
+) -> None:
+    if old is not None and new is not None and _same(old, new):
+        return
+    for key in {key for obj in (old, new) if obj is not None for key in names(obj)}:
+        namespace, _, name = key.partition("/")
+        enqueue((namespace, name))
+
+
+def _enqueue_waiting(informers: Informers, enqueue: Enqueue, old: Json | None, new: Json | None) -> None:
+    """A free node came or changed: every Workspace that still waits for nodes may want it."""
+    if new is None or FREE not in free(new) or labels.INSTANCE_TYPE not in labels_of(new):
+        return
+    if old is not None and _same(old, new):
+        return
+    for workspace in informers.workspaces.values():
+        if not is_true(workspace, ConditionType.RESOURCE_READY):
+            enqueue(key_of(workspace))
+
+
+def _same(old: Json, new: Json) -> bool:
+    """Whether nothing we keep of the object changed but its version, as with a node's heartbeat."""
+    return _versionless(old) == _versionless(new)
+
+
+def _versionless(obj: Json) -> Json:
+    metadata = {key: value for key, value in metadata_of(obj).items() if key != "resourceVersion"}
+    return {**obj, "metadata": metadata}

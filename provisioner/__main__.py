@@ -1,0 +1,83 @@
+"""The provisioner program: `kaito-provisioner`."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from importlib.metadata import version
+
+from controller.api.claims import MACHINE
+from controller.api.json import Json, name_of
+from controller.api.resources import NODES
+from controller.catalog import load_catalog
+from controller.runtime import logs
+from controller.runtime.cache import Informer
+from controller.runtime.program import Program, run_program
+from controller.runtime.reconciler import Controller
+from provisioner.agentpools import AgentPools
+from provisioner.nodes import POOL_INDEX, pool_names, slim_claim, slim_node
+from provisioner.reconciler import Reconciler
+from provisioner.settings import Settings, parse_settings
+from provisioner.snapshot import Snapshot
+from provisioner.steps import Gpus
+
+NAME = "kaito-provisioner"
+
+
+def catalogue_gpus() -> Mapping[str, Gpus]:
+    """What the nodes of every known instance type must show, by lower-case name."""
+    skus = load_catalog().skus
+    return {name: Gpus(sku.gpu_resource, sku.gpu_count) for name, sku in skus.items() if sku.gpu_count}
+
+
+async def run(settings: Settings) -> int:
+    """Runs until stopped; the process's exit code."""
+    api = AgentPools(settings.azure, user_agent=f"{NAME}/{version('kaito')}")
+    try:
+        async with Program(NAME, settings.common) as program:
+            assemble(program, settings, api)
+            return await program.run()
+    finally:
+        await api.close()
+
+
+def assemble(program: Program, settings: Settings, api: AgentPools) -> None:
+    """Wires informers, the picture of the pools and the lifecycle together; everything that acts runs on the leader."""
+    claims = program.informer(Informer(program.client, MACHINE.resource, transform=slim_claim))
+    nodes = program.informer(Informer(program.client, NODES, transform=slim_node, indexes={POOL_INDEX: pool_names}))
+
+    def enqueue_all(names: Iterable[str]) -> None:
+        for name in names:
+            controller.enqueue(name)
+
+    snapshot = Snapshot(api, busy=settings.poll_interval, idle=settings.idle_interval, on_change=enqueue_all)
+    reconciler = Reconciler(
+        program.client,
+        api,
+        snapshot,
+        claims=claims,
+        nodes=nodes,
+        recorder=program.recorder,
+        policy=settings.policy,
+        gpus=catalogue_gpus(),
+        location=settings.azure.location,
+    )
+    controller: Controller[str] = Controller("claims", reconciler.reconcile, workers=settings.workers)
+    claims.on_change(lambda old, new: enqueue_all(names_of(old, new)))
+    nodes.on_change(lambda old, new: enqueue_all({*pool_names(old or {}), *pool_names(new or {})}))
+    program.lead("agent pools", snapshot.run)
+    program.lead("claims", controller.run)
+
+
+def names_of(old: Json | None, new: Json | None) -> list[str]:
+    """The name of the object a change concerns."""
+    return [name_of(new or old or {})]
+
+
+def main() -> None:
+    """Entry point."""
+    settings = parse_settings()
+    logs.configure(settings.common.log_format, settings.common.log_level)
+    run_program(partial(run, settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Azure's agent pools behind five calls: the only module that speaks to Azure.
+
+No call waits for a long-running operation and none is repeated here: what a call began is seen in the pool's state,
+and when to try again is decided where the whole claim is in view (azure-mgmt-containerservice 41, azure-core 1.41).
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.credentials import AccessToken
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import AsyncRetryPolicy, SansIOHTTPPolicy
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential
+from azure.mgmt.containerservice.aio import ContainerServiceClient
+
+from controller.api.json import Json
+from provisioner.errors import CloudError, ErrorKind, Fault, classify
+from provisioner.metrics import ARM_REQUESTS, ARM_SECONDS
+from provisioner.pools import Pool, parse_pool
+from provisioner.settings import AzureSettings, Cloud, CredentialKind
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CALL_TIMEOUT: Final = 30.0
+"""Seconds after which a call counts as unanswered."""
+
+_CLOUDS: Final[dict[Cloud, tuple[str, str, str]]] = {
+    Cloud.PUBLIC: (
+        "https://management.azure.com",
+        "https://management.azure.com/.default",
+        "login.microsoftonline.com",
+    ),
+    Cloud.CHINA: (
+        "https://management.chinacloudapi.cn",
+        "https://management.chinacloudapi.cn/.default",
+        "login.chinacloudapi.cn",
+    ),
+    Cloud.USGOV: (
+        "https://management.usgovcloudapi.net",
+        "https://management.core.usgovcloudapi.net/.default",
+        "login.microsoftonline.us",
+    ),
+}
+"""Endpoint, token scope and authority of each cloud."""
+
+
+class AgentPools:
+    """The agent pools of one AKS cluster. Every method raises `CloudError` and nothing else."""
+
+    def __init__(self, settings: AzureSettings, *, user_agent: str) -> None:
+        endpoint, scope, authority = _CLOUDS[settings.cloud]
+        self._where = (settings.resource_group, settings.cluster_name)
+        self._credential = _credential(settings.credential, authority)
+        options: dict[str, Any] = {
+            "base_url": settings.endpoint or endpoint,
+            "credential_scopes": [scope],
+            "retry_policy": AsyncRetryPolicy.no_retries(),
+            "connection_timeout": 10,
+            "read_timeout": 30,
+            "user_agent": user_agent,
+        }
+        if settings.ca_file is not None:
+            options["connection_verify"] = str(settings.ca_file)
+        if settings.credential is CredentialKind.NONE:
+            options["authentication_policy"] = _Anonymous()
+        self._client = ContainerServiceClient(self._credential, settings.subscription_id, **options)
+        self._pause_until = 0.0
+
+    async def list(self) -> list[Pool]:
+        """Every pool of the cluster, pages followed."""
+
+        async def call() -> list[Pool]:
+            return [_parse(pool) async for pool in self._client.agent_pools.list(*self._where)]
+
+        return await self._shared("list", call)
+
+    async def get(self, name: str) -> Pool:
+        """One pool; a `CloudError` of kind POOL_NOT_FOUND means that Azure itself says there is none."""
+
+        async def call() -> Pool:
+            return _parse(await self._client.agent_pools.get(*self._where, name))
+
+        return await self._shared("get", call)
+
+    async def create(self, name: str, body: Json) -> Pool:
+        """Begins to make a pool if there is none of that name, else raises kind EXISTS."""
+
+        async def call() -> Pool:
+            request: Any = body
+            begun = await self._client.agent_pools.begin_create_or_update(
+                *self._where, name, request, match_condition=MatchConditions.IfMissing, etag="*", polling=False
+            )
+            return _parse(await begun.result())
+
+        return await _measured("create", call)
+
+    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
+        """Begins to remove a pool; one that is gone already is no error."""
+
+        async def call() -> None:
+            await self._client.agent_pools.begin_delete(
+                *self._where, name, ignore_pod_disruption_budget=ignore_disruption_budgets or None, polling=False
+            )
+
+        try:
+            await self._shared("delete", call)
+        except CloudError as error:
+            if error.kind is not ErrorKind.POOL_NOT_FOUND:
+                raise
+
+    async def abort(self, name: str) -> None:
+        """Begins to stop the operation that runs on a pool."""
+
+        async def call() -> None:
+            await self._client.agent_pools.begin_abort_latest_operation(*self._where, name, polling=False)
+
+        await self._shared("abort", call)
+
+    async def close(self) -> None:
+        """Closes connections and credential."""
+        await self._client.close()
+        await self._credential.close()
+
+    async def _shared(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        """A call that draws on the budget all clusters of the subscription share: silent while Azure asks for it."""
+        loop = asyncio.get_running_loop()
+        if (rest := self._pause_until - loop.time()) > 0:
+            raise CloudError(Fault(ErrorKind.THROTTLED, "", "waiting as Azure asked"), status=429, retry_after=rest)
+        try:
+            return await _measured(operation, call)
+        except CloudError as error:
+            if error.kind is ErrorKind.THROTTLED:
+                self._pause_until = loop.time() + (error.retry_after or 1.0)
+            raise
+
+
+def _parse(pool: Any) -> Pool:
+    return parse_pool(pool.as_dict())
+
+
+async def _measured(operation: str, call: Callable[[], Awaitable[T]]) -> T:
+    """One call under its deadline, counted, its failure classified."""
+    loop = asyncio.get_running_loop()
+    started, code = loop.time(), "cancelled"
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT):
+            result = await call()
+        code = "success"
+    except TimeoutError as error:
+        code = "timeout"
+        fault = Fault(ErrorKind.UNAVAILABLE, "", f"no answer to {operation} within {CALL_TIMEOUT:.0f} s")
+        raise CloudError(fault) from error
+    except HttpResponseError as error:
+        failure = _from_response(error)
+        code = str(failure.status)
+        log.debug("%s refused, correlation %s: %s", operation, _correlation(error), failure)
+        raise failure from error
+    except ClientAuthenticationError as error:
+        code = "credential"
+        raise CloudError(Fault(ErrorKind.PERMISSION, "", error.message or "no token")) from error
+    except (AzureError, OSError, ValueError) as error:
+        code = "connection"
+        raise CloudError(Fault(ErrorKind.UNAVAILABLE, "", str(error) or type(error).__name__)) from error
+    else:
+        return result
+    finally:
+        ARM_REQUESTS.labels(operation, code).inc()
+        ARM_SECONDS.labels(operation).observe(loop.time() - started)
+
+
+def _from_response(error: HttpResponseError) -> CloudError:
+    if error.response is None:
+        kind = ErrorKind.PERMISSION if isinstance(error, ClientAuthenticationError) else ErrorKind.UNAVAILABLE
+        return CloudError(Fault(kind, "", error.message or type(error).__name__))
+    response: Any = error.response
+    try:
+        body = json.loads(response.text())
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        body = None
+    status = error.status_code or 0
+    return CloudError(classify(status, body), status=status, retry_after=_seconds(response.headers.get("Retry-After")))
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isdecimal() else None
+
+
+def _correlation(error: HttpResponseError) -> str:
+    response: Any = error.response
+    return "unknown" if response is None else str(response.headers.get("x-ms-correlation-request-id", "unknown"))
+
+
+def _credential(kind: CredentialKind, authority: str) -> AsyncTokenCredential:
+    if kind is CredentialKind.NONE:
+        return _NoCredential()
+    if kind is CredentialKind.WORKLOAD_IDENTITY:
+        return WorkloadIdentityCredential(authority=authority)
+    if kind is CredentialKind.MANAGED_IDENTITY:
+        return ManagedIdentityCredential()
+    return DefaultAzureCredential(authority=authority)
+
+
+class _NoCredential(AsyncTokenCredential):
+    """Stands where the client insists on a credential although nothing is signed."""
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        return AccessToken("", 0)
+
+    async def close(self) -> None:
+        pass
+
+    async def __aexit__(self, *failure: object) -> None:
+        pass
+
+
+class _Anonymous(SansIOHTTPPolicy[Any, Any]):
+    """Sends requests to an endpoint that asks for no identity, as a local stand-in for Azure does."""
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        request.http_request.headers["Authorization"] = "Bearer anonymous"

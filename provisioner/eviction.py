@@ -1,0 +1,61 @@
+"""Evicting the pods of one node through the API server, which keeps the disruption budgets."""
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+from controller.api.json import Json
+from controller.api.resources import PODS
+from controller.runtime.client import Client
+from controller.runtime.errors import ApiError, Conflict, NotFound, Throttled
+from provisioner.drain import Pod, parse_pod, plan_drain
+from provisioner.metrics import EVICTIONS
+from provisioner.steps import Drain
+
+_AT_ONCE: Final = 10
+_PER_RUN: Final = 250
+_TIMEOUT: Final = 5.0
+_BUDGET_TEXT: Final = "disruption budget"
+
+
+async def drain_node(client: Client, node: str, now: datetime) -> Drain:
+    """Evicts what may leave the node now and says what is still on it.
+
+    Raises:
+        ApiError: the pods could not be listed, or an eviction failed for another cause than a disruption budget.
+    """
+    found = await client.list(PODS, fields=f"spec.nodeName={node}")
+    plan = plan_drain(parse_pod(obj, now) for obj in found.items)
+    gate = asyncio.Semaphore(_AT_ONCE)
+    answers = await asyncio.gather(*(_evict(client, pod, gate) for pod in plan.evict[:_PER_RUN]))
+    blocked = [answer for answer in answers if answer]
+    blocked += [f"{pod.shown} (marked do-not-disrupt)" for pod in plan.waiting if pod.held and not pod.leaving]
+    return Drain(tuple(pod.shown for pod in plan.waiting), tuple(sorted(blocked)))
+
+
+async def _evict(client: Client, pod: Pod, gate: asyncio.Semaphore) -> str:
+    """Empty when the pod goes or is gone, else the pod and what holds it."""
+    async with gate:
+        try:
+            await client.create(PODS, eviction(pod), subresource="eviction", name=pod.name, timeout=_TIMEOUT)
+        except (NotFound, Conflict):
+            EVICTIONS.labels("gone").inc()
+        except ApiError as error:
+            if not (isinstance(error, Throttled) or _BUDGET_TEXT in error.message.lower()):
+                EVICTIONS.labels("failed").inc()
+                raise
+            EVICTIONS.labels("blocked").inc()
+            return f"{pod.shown} (disruption budget)"
+        else:
+            EVICTIONS.labels("accepted").inc()
+    return ""
+
+
+def eviction(pod: Pod) -> Json:
+    """The request that asks for this very pod to leave, not for one that took its name since."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod.name, "namespace": pod.namespace},
+        "deleteOptions": {"preconditions": {"uid": pod.uid}},
+    }

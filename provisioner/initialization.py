@@ -1,0 +1,94 @@
+"""Initialization: the node is Ready and shows all it promised, its GPUs above all."""
+
+from typing import Final
+
+from controller.api import labels
+from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition
+from controller.api.quantity import parse_quantity
+from controller.api.reasons import Reason
+from provisioner.nodes import Node
+from provisioner.registration import node_of
+from provisioner.steps import Observed, PatchNode, Step
+from provisioner.times import in_words, seconds_since
+
+EPHEMERAL_TAINTS: Final = frozenset(
+    {
+        ("node.kubernetes.io/not-ready", "NoSchedule"),
+        ("node.kubernetes.io/not-ready", "NoExecute"),
+        ("node.kubernetes.io/unreachable", "NoSchedule"),
+        ("node.cloudprovider.kubernetes.io/uninitialized", "NoSchedule"),
+        (labels.UNREGISTERED_TAINT_KEY, "NoExecute"),
+    }
+)
+"""Taints a node carries only until it is usable (kubernetes-sigs/karpenter core, known ephemeral taints)."""
+
+_NOT_A_NODE_RESOURCE: Final = "storage"
+
+
+def initialize(seen: Observed, registered: Condition) -> Step:
+    """What to show as Initialized and what to do about it."""
+    claim = seen.claim
+    if claim.is_true(claim.kind.initialized):
+        return Step((claim.conditions[claim.kind.initialized],))
+    if registered.status != TRUE:
+        return Step((_condition(seen, UNKNOWN, Reason.NOT_REGISTERED, "The node has not joined yet"),))
+    node = node_of(seen)
+    if node is None:
+        return _wait(seen, Reason.NODE_NOT_FOUND, "the node is not in the cluster")
+    if (lack := lacking(seen, node)) is not None:
+        return _wait(seen, *lack)
+    done = _condition(seen, TRUE, Reason.INITIALIZED, f"Node {node.name} is Ready with all it promised")
+    if node.labels.get(labels.INITIALIZED) != "true":
+        patch = {"metadata": {"resourceVersion": node.resource_version, "labels": {labels.INITIALIZED: "true"}}}
+        return Step((done,), PatchNode(node.name, patch))
+    return Step((done,))
+
+
+def lacking(seen: Observed, node: Node) -> tuple[Reason, str] | None:
+    """What the node still lacks, the first of it in the order in which it normally appears; None when nothing."""
+    if not node.ready:
+        return Reason.NODE_NOT_READY, f"node {node.name} is not Ready"
+    for taint in seen.claim.startup_taints:
+        if node.has_taint(taint.key, taint.effect):
+            return Reason.STARTUP_TAINTS_EXIST, f"start-up taint {taint.text} is still on node {node.name}"
+    for taint in node.taints:
+        if (taint.key, taint.effect) in EPHEMERAL_TAINTS:
+            return Reason.EPHEMERAL_TAINTS_EXIST, f"taint {taint.text} is still on node {node.name}"
+    for name, amount in seen.claim.requests.items():
+        if name != _NOT_A_NODE_RESOURCE and _positive(amount) and not _positive(node.allocatable.get(name, "0")):
+            return Reason.RESOURCE_NOT_REGISTERED, f"node {node.name} does not show the requested {name}={amount}"
+    return _lacking_gpus(seen, node)
+
+
+def _lacking_gpus(seen: Observed, node: Node) -> tuple[Reason, str] | None:
+    size = node.labels.get(labels.INSTANCE_TYPE) or (seen.pool.vm_size if seen.pool else "")
+    gpus = seen.gpus.get(size.lower())
+    if gpus is None or (shown := node.offers(gpus.resource)) >= gpus.count:
+        return None
+    return Reason.GPUS_NOT_ADVERTISED, f"node {node.name} ({size}) shows {shown} of {gpus.count} {gpus.resource}"
+
+
+def _positive(amount: str) -> bool:
+    try:
+        return parse_quantity(amount) > 0
+    except ValueError:
+        return False
+
+
+def _condition(seen: Observed, status: str, reason: Reason, message: str) -> Condition:
+    return Condition(seen.claim.kind.initialized, status, reason, message)
+
+
+def _wait(seen: Observed, reason: Reason, cause: str) -> Step:
+    claim, limit = seen.claim, seen.policy.initialization_deadline
+    known = claim.conditions.get(claim.kind.registered)
+    since = known.last_transition_time if known is not None and known.status == TRUE else ""
+    rest = limit - seconds_since(since, seen.now)
+    if rest > 0:
+        return Step((_condition(seen, UNKNOWN, reason, f"Waiting: {cause}"),), None, rest)
+    text = (
+        f"Not usable within {in_words(limit)} since {since}: {cause} ({reason}). It is kept and awaited. Fix: check "
+        f"GPU driver, device plugin and taints of the node; or delete this claim for a new one "
+        f"({Reason.INITIALIZATION_TIMEOUT})"
+    )
+    return Step((_condition(seen, FALSE, Reason.INITIALIZATION_TIMEOUT, text),))

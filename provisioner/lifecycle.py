@@ -1,0 +1,84 @@
+"""The lifecycle of one claim as one pure function: what is seen goes in, what to show and to do comes out."""
+
+from typing import Any
+
+from controller.api import labels
+from controller.api.claims import READY
+from controller.api.conditions import root_condition
+from controller.api.json import Json
+from controller.api.reasons import Reason
+from provisioner.history import ANNOTATION, failure_of
+from provisioner.initialization import initialize
+from provisioner.launch import launch
+from provisioner.pools import instance_type, unusable
+from provisioner.registration import node_of, register
+from provisioner.steps import Action, ConfirmPool, DeleteClaim, Observed, PatchClaim, Step, earliest
+from provisioner.termination import terminate
+
+
+def decide(seen: Observed) -> Step:
+    """What to show on the claim and the one thing to do now.
+
+    After an action the decision is made again with what the action brought to light; a step without an action is
+    final until something changes or its time has come.
+    """
+    if seen.claim.deleting:
+        return terminate(seen)
+    launched = launch(seen)
+    registered = register(seen, launched.conditions[0])
+    initialized = initialize(seen, registered.conditions[0])
+    phases = (launched, registered, initialized)
+    dependents = tuple(phase.conditions[0] for phase in phases)
+    actions = (_lost(seen), _metadata(seen), *(phase.action for phase in phases))
+    return Step(
+        conditions=(*dependents, root_condition(READY, dependents, Reason.READY)),
+        action=next((action for action in actions if action is not None), None),
+        requeue_after=earliest([phase.requeue_after for phase in phases]),
+        watch=any(phase.watch for phase in phases),
+    )
+
+
+def _lost(seen: Observed) -> Action | None:
+    """What to do when the thing the claim stood for is gone: a claim is never launched twice, it is replaced."""
+    claim = seen.claim
+    if not claim.is_true(claim.kind.registered) or seen.fault is not None:
+        return None
+    for node in seen.nodes:
+        if node.deleting and node.finalized and node.owned_by_claim(claim.name):
+            return DeleteClaim(Reason.INSTANCE_GONE, f"Node {node.name} was deleted; its instance follows")
+    if not seen.pools_known or seen.pool is not None:
+        return None
+    if (node_found := node_of(seen)) is not None and node_found.ready:
+        return None
+    if not seen.confirmed_gone:
+        return ConfirmPool()
+    return DeleteClaim(Reason.INSTANCE_GONE, f"Agent pool {claim.name} is gone from the cloud and its node with it")
+
+
+def _metadata(seen: Observed) -> PatchClaim | None:
+    """Finalizer before anything is made; labels that `kubectl get` shows; no memory of failures after a success."""
+    claim = seen.claim
+    patch: Json = {}
+    if labels.TERMINATION_FINALIZER not in claim.finalizers:
+        patch["finalizers"] = [*claim.finalizers, labels.TERMINATION_FINALIZER]
+    wanted = {key: value for key, value in _labels(seen).items() if claim.labels.get(key) != value}
+    if wanted:
+        patch["labels"] = wanted
+    if claim.conditions and claim.is_true(claim.kind.launched) and ANNOTATION in claim.annotations:
+        patch["annotations"] = {ANNOTATION: None}
+    return PatchClaim(patch) if patch else None
+
+
+def _labels(seen: Observed) -> dict[str, Any]:
+    claim = seen.claim
+    if unusable(claim):
+        return {}
+    failure = failure_of(claim)
+    size = seen.pool.vm_size if seen.pool else instance_type(claim, failure.attempts if failure else 0)
+    known = {} if claim.is_true(claim.kind.registered) else {labels.INSTANCE_TYPE: size}
+    node = node_of(seen)
+    if node is None:
+        return known
+    shown = (labels.INSTANCE_TYPE, labels.ZONE, labels.REGION, labels.ARCH, labels.OS)
+    found = {key: node.labels[key] for key in shown if key in node.labels}
+    return {**known, **found, labels.CAPACITY_TYPE: claim.labels.get(labels.CAPACITY_TYPE, "on-demand")}

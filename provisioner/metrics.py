@@ -1,0 +1,44 @@
+"""The provisioner's own metrics; names under `karpenter_` mean what they mean in kubernetes-sigs/karpenter."""
+
+from typing import Final
+
+from controller.api.reasons import Reason
+from controller.runtime.metrics import counter, gauge, histogram
+from provisioner.errors import REASONS
+
+OPERATIONS: Final = ("list", "get", "create", "delete", "abort")
+
+CLAIM_STATES: Final = ("pending", "launched", "registered", "ready", "failed", "deleting")
+
+ARM_REQUESTS: Final = counter(
+    "kaito_arm_requests_total", "Calls to Azure Resource Manager, by operation and HTTP code.", ("operation", "code")
+)
+ARM_SECONDS: Final = histogram(
+    "kaito_arm_request_duration_seconds",
+    "Duration of calls to Azure Resource Manager.",
+    ("operation",),
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+CLAIMS: Final = gauge("kaito_claims", "Claims for nodes, by state.", ("state",))
+LAUNCH_FAILURES: Final = counter(
+    "kaito_claim_launch_failures_total", "Failed launches of agent pools, by reason.", ("reason",)
+)
+ORPHANS: Final = counter("kaito_orphaned_pools_collected_total", "Agent pools removed because no claim was left.")
+POOLS_AGE: Final = gauge("kaito_pools_read_timestamp_seconds", "Unix time at which the agent pools were last read.")
+NODES_CREATED: Final = counter("karpenter_nodes_created_total", "Nodes registered for claims.")
+NODES_TERMINATED: Final = counter("karpenter_nodes_terminated_total", "Nodes let go after their instance was gone.")
+CLAIMS_TERMINATED: Final = counter("karpenter_machines_terminated_total", "Claims let go with nothing left behind.")
+CLAIMS_DISRUPTED: Final = counter(
+    "karpenter_machines_disrupted_total", "Claims deleted by the provisioner itself, by reason.", ("reason",)
+)
+EVICTIONS: Final = counter("karpenter_nodes_eviction_requests_total", "Evictions of pods, by answer.", ("code",))
+
+for _operation in OPERATIONS:
+    ARM_SECONDS.labels(_operation)
+for _state in CLAIM_STATES:
+    CLAIMS.labels(_state)
+for _reason in sorted(set(REASONS.values())):
+    LAUNCH_FAILURES.labels(_reason)
+for _answer in ("accepted", "blocked", "gone", "failed"):
+    EVICTIONS.labels(_answer)
+CLAIMS_DISRUPTED.labels(Reason.INSTANCE_GONE)

@@ -1,0 +1,214 @@
+"""Carrying out what was decided: one call outside, and what it brought to light."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from controller.api import labels
+from controller.api.claims import parse_claim
+from controller.api.json import Json, metadata_of
+from controller.api.resources import NODES
+from controller.runtime.client import Client
+from controller.runtime.errors import Conflict, NotFound
+from controller.runtime.events import Recorder
+from controller.runtime.logs import fields, get_logger
+from provisioner import metrics
+from provisioner.errors import CloudError, ErrorKind
+from provisioner.eviction import drain_node
+from provisioner.history import ANNOTATION, Failure
+from provisioner.nodes import Node, parse_node, slim_claim
+from provisioner.pools import CANCELING, DELETING
+from provisioner.snapshot import PoolApi, Snapshot
+from provisioner.steps import (
+    Action,
+    ConfirmPool,
+    CreatePool,
+    DeleteClaim,
+    DeleteNode,
+    DeletePool,
+    DrainNode,
+    Observed,
+    PatchClaim,
+    PatchNode,
+    RecordFailure,
+    ReleaseClaim,
+)
+from provisioner.times import rfc3339
+
+log = get_logger(__name__)
+
+
+def with_claim(seen: Observed, obj: Json) -> Observed:
+    """The same view with a newer claim."""
+    return replace(seen, stored=slim_claim(obj), claim=parse_claim(obj, seen.claim.kind))
+
+
+class Performer:
+    """Performs actions for claims.
+
+    Args:
+        client: the API server.
+        api: the cloud.
+        snapshot: told what calls bring to light.
+        recorder: of events.
+        fault_wait: seconds until a call for the named claim is repeated, given what the cloud asked for.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        api: PoolApi,
+        snapshot: Snapshot,
+        recorder: Recorder,
+        fault_wait: Callable[[str, float | None], float],
+    ) -> None:
+        self._client = client
+        self._api = api
+        self._snapshot = snapshot
+        self._recorder = recorder
+        self._fault_wait = fault_wait
+
+    async def perform(self, seen: Observed, action: Action) -> Observed | None:
+        """What is seen after the action; None when the claim has been let go.
+
+        A fault of the cloud becomes part of what is seen.
+
+        Raises:
+            ApiError: the API server refused or did not answer.
+        """
+        match action:
+            case PatchClaim(metadata):
+                return await self._patch_claim(seen, metadata, guarded=True)
+            case RecordFailure(failure):
+                return await self._record(seen, failure)
+            case PatchNode(name, patch):
+                return await self._patch_node(seen, name, patch)
+            case DeleteNode(name, uid):
+                return await self._delete_node(seen, name, uid)
+            case DrainNode(name):
+                drain = await drain_node(self._client, name, seen.now)
+                return replace(seen, drained={**seen.drained, name: drain})
+            case DeleteClaim(reason, note):
+                return await self._delete_claim(seen, reason, note)
+            case ReleaseClaim():
+                await self._release(seen)
+                return None
+        try:
+            return await self._in_the_cloud(seen, action)
+        except CloudError as error:
+            log.info("the cloud did not do it: %s", error, extra=fields(action=type(action).__name__))
+            return replace(seen, fault=error.fault, fault_wait=self._fault_wait(seen.claim.name, error.retry_after))
+
+    async def _in_the_cloud(self, seen: Observed, action: CreatePool | ConfirmPool | DeletePool) -> Observed:
+        match action:
+            case CreatePool():
+                return await self._create(seen, action)
+            case ConfirmPool():
+                return await self._confirm(seen)
+            case DeletePool(abort):
+                return await self._delete(seen, abort=abort)
+
+    async def _create(self, seen: Observed, action: CreatePool) -> Observed:
+        name = seen.claim.name
+        try:
+            pool = await self._api.create(name, action.body)
+        except CloudError as error:
+            if error.kind is ErrorKind.EXISTS:
+                return await self._confirm(seen)
+            if error.fault.transient:
+                raise
+            fault = error.fault
+            failure = Failure(action.attempt, rfc3339(seen.now), fault.kind, action.vm_size, fault.code, fault.text)
+            return await self._record(seen, failure)
+        log.info("agent pool asked for", extra=fields(size=action.vm_size, attempt=action.attempt))
+        self._snapshot.learn(name, pool)
+        return replace(seen, pool=pool, confirmed_gone=False)
+
+    async def _confirm(self, seen: Observed) -> Observed:
+        name = seen.claim.name
+        try:
+            pool = await self._api.get(name)
+        except CloudError as error:
+            if error.kind is not ErrorKind.POOL_NOT_FOUND:
+                raise
+            self._snapshot.learn(name, None)
+            return replace(seen, pool=None, confirmed_gone=True)
+        self._snapshot.learn(name, pool)
+        return replace(seen, pool=pool, confirmed_gone=False)
+
+    async def _delete(self, seen: Observed, *, abort: bool) -> Observed:
+        name = seen.claim.name
+        if abort:
+            await self._abort(name)
+        await self._api.delete(name, ignore_disruption_budgets=True)
+        log.info("removal of the agent pool asked for")
+        self._snapshot.mark(name, DELETING)
+        return replace(seen, pool=self._snapshot.get(name))
+
+    async def _abort(self, name: str) -> None:
+        """Stops a creation; that it ended by itself meanwhile is as good."""
+        try:
+            await self._api.abort(name)
+        except CloudError as error:
+            if error.kind in (ErrorKind.THROTTLED, ErrorKind.UNAVAILABLE, ErrorKind.PERMISSION):
+                raise
+            log.info("nothing to abort: %s", error)
+        else:
+            self._snapshot.mark(name, CANCELING)
+
+    async def _patch_claim(self, seen: Observed, metadata: Json, *, guarded: bool) -> Observed:
+        guard = {"resourceVersion": metadata_of(seen.stored).get("resourceVersion")} if guarded else {}
+        patch = {"metadata": {**metadata, **guard}}
+        return with_claim(seen, await self._client.merge(seen.claim.kind.resource, seen.claim.name, patch))
+
+    async def _record(self, seen: Observed, failure: Failure) -> Observed:
+        metrics.LAUNCH_FAILURES.labels(failure.fault.reason).inc()
+        log.warning(
+            "launch failed: %s",
+            failure.text,
+            extra=fields(reason=failure.fault.reason, attempts=failure.attempts, size=failure.vm_size),
+        )
+        return await self._patch_claim(seen, {"annotations": {ANNOTATION: failure.as_text()}}, guarded=False)
+
+    async def _patch_node(self, seen: Observed, name: str, patch: Json) -> Observed:
+        try:
+            node = parse_node(await self._client.merge(NODES, name, patch))
+        except NotFound:
+            return _with_node(seen, name, None)
+        finalizers = patch["metadata"].get("finalizers")
+        if finalizers is not None and labels.TERMINATION_FINALIZER not in finalizers:
+            metrics.NODES_TERMINATED.inc()
+            return _with_node(seen, name, None)
+        return _with_node(seen, name, node)
+
+    async def _delete_node(self, seen: Observed, name: str, uid: str) -> Observed:
+        try:
+            await self._client.delete(NODES, name, uid=uid)
+            return _with_node(seen, name, parse_node(await self._client.get(NODES, name)))
+        except (NotFound, Conflict):
+            return _with_node(seen, name, None)
+
+    async def _delete_claim(self, seen: Observed, reason: str, note: str) -> Observed | None:
+        resource, claim = seen.claim.kind.resource, seen.claim
+        log.warning("deleting the claim: %s", note)
+        try:
+            await self._client.delete(resource, claim.name, uid=claim.uid)
+            left = await self._client.get(resource, claim.name)
+        except NotFound:
+            return None
+        metrics.CLAIMS_DISRUPTED.labels(reason).inc()
+        self._recorder.event(seen.stored, type="Warning", reason=reason, note=note, action="Delete")
+        return with_claim(seen, left)
+
+    async def _release(self, seen: Observed) -> None:
+        kept = [name for name in seen.claim.finalizers if name != labels.TERMINATION_FINALIZER]
+        try:
+            await self._patch_claim(seen, {"finalizers": kept}, guarded=True)
+        except NotFound:
+            return
+        metrics.CLAIMS_TERMINATED.inc()
+        log.info("claim let go, nothing is left of it")
+
+
+def _with_node(seen: Observed, name: str, node: Node | None) -> Observed:
+    others = tuple(known for known in seen.nodes if known.name != name)
+    return replace(seen, nodes=others if node is None else (*others, node))

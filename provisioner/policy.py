@@ -1,0 +1,75 @@
+"""How long is waited for what, and how soon a failed launch is repeated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from provisioner.errors import ErrorKind
+
+_SLOW: Final = 4.0
+_BACKOFF_SCALE: Final[Mapping[ErrorKind, float]] = {
+    ErrorKind.POLICY: _SLOW,
+    ErrorKind.INVALID: _SLOW,
+    ErrorKind.POOL_LIMIT: _SLOW,
+    ErrorKind.CLUSTER_NOT_FOUND: _SLOW,
+}
+"""What only a person can change is tried less often; the cap is the same for all."""
+
+FALLBACK_KINDS: Final = frozenset({ErrorKind.QUOTA, ErrorKind.SKU, ErrorKind.CAPACITY})
+"""Failures that concern one size only, so that the next allowed size is worth an immediate attempt."""
+
+_FIRST_FAULT_WAIT: Final = 2.0
+_LONGEST_FAULT_WAIT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Deadlines and delays, all in seconds.
+
+    Attributes:
+        launch_deadline: from the request for an agent pool to the pool's success.
+        registration_deadline: from the pool's success to its node.
+        initialization_deadline: from the node's arrival to all it promised.
+        drain_deadline: from a claim's deletion to the point where disruption budgets no longer hold it up.
+        termination_deadline: from a claim's deletion to the message that the cloud is slow.
+        retry_initial: wait after the first failed launch; doubled after each further one.
+        retry_max: the longest such wait.
+        orphan_grace: age of an agent pool without a claim before it is removed.
+    """
+
+    launch_deadline: float = 1800.0
+    registration_deadline: float = 1200.0
+    initialization_deadline: float = 1200.0
+    drain_deadline: float = 3600.0
+    termination_deadline: float = 1800.0
+    retry_initial: float = 30.0
+    retry_max: float = 300.0
+    orphan_grace: float = 300.0
+
+    def launch_delay(self, kind: ErrorKind, attempts: int, sizes: int) -> float:
+        """Seconds to wait after a failed launch.
+
+        Args:
+            kind: class of the last failure.
+            attempts: failed launches so far, the last one included.
+            sizes: number of instance types the claim allows; each gets its turn before a wait.
+        """
+        if kind in FALLBACK_KINDS and attempts % max(sizes, 1):
+            return 0.0
+        rounds = max(1, attempts // max(sizes, 1) if kind in FALLBACK_KINDS else attempts)
+        return _doubled(self.retry_initial * _BACKOFF_SCALE.get(kind, 1.0), rounds, self.retry_max)
+
+
+def fault_delay(faults: int, retry_after: float | None) -> float:
+    """Seconds to wait after a call that failed for no fault of its own; the cloud's own wish is never undercut.
+
+    Args:
+        faults: failures in a row, the last one included.
+        retry_after: seconds the cloud asked for; None when it did not.
+    """
+    return max(_doubled(_FIRST_FAULT_WAIT, max(1, faults), _LONGEST_FAULT_WAIT), retry_after or 0.0)
+
+
+def _doubled(first: float, times: int, cap: float) -> float:
+    """`first` doubled `times - 1` times, at most `cap`; the exponent is bounded so that no number overflows."""
+    return min(first * 2.0 ** min(times - 1, 32), cap)

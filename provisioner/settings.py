@@ -1,0 +1,143 @@
+"""What the provisioner is told at its start."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from controller.runtime.options import CommonOptions, add_common_options, duration, one_of, option
+from provisioner.policy import Policy
+
+
+class Cloud(StrEnum):
+    """Azure's clouds."""
+
+    PUBLIC = "public"
+    CHINA = "china"
+    USGOV = "usgov"
+
+
+class CredentialKind(StrEnum):
+    """Where the identity for Azure comes from."""
+
+    WORKLOAD_IDENTITY = "workload-identity"
+    MANAGED_IDENTITY = "managed-identity"
+    DEFAULT = "default"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class AzureSettings:
+    """Which AKS cluster, and how to speak to Azure.
+
+    Attributes:
+        endpoint: base URL of the resource manager; empty for the cloud's own.
+        ca_file: certificates to trust instead of the system's.
+    """
+
+    subscription_id: str
+    resource_group: str
+    cluster_name: str
+    location: str = ""
+    cloud: Cloud = Cloud.PUBLIC
+    endpoint: str = ""
+    ca_file: Path | None = None
+    credential: CredentialKind = CredentialKind.WORKLOAD_IDENTITY
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the provisioner is told.
+
+    Attributes:
+        poll_interval: seconds between two readings of the pools while one of them is expected to change.
+        idle_interval: the same while none is.
+        workers: claims worked on at the same time.
+    """
+
+    common: CommonOptions
+    azure: AzureSettings
+    policy: Policy
+    poll_interval: float = 4.0
+    idle_interval: float = 300.0
+    workers: int = 16
+
+
+_AZURE_OPTIONS: Final = (
+    ("--azure-subscription-id", "ARM_SUBSCRIPTION_ID", "Subscription of the AKS cluster"),
+    ("--azure-resource-group", "ARM_RESOURCE_GROUP", "Resource group of the AKS cluster, not that of its nodes"),
+    ("--azure-cluster-name", "AZURE_CLUSTER_NAME", "Name of the AKS cluster"),
+)
+_DEADLINES: Final = (
+    ("--launch-deadline", "30m", "How long an agent pool may take before the claim says so"),
+    ("--registration-deadline", "20m", "How long a node may take to join before the claim says so"),
+    ("--initialization-deadline", "20m", "How long a node may take to be usable before the claim says so"),
+    ("--drain-deadline", "1h", "How long disruption budgets may hold up the removal of a deleted claim's node"),
+    ("--termination-deadline", "30m", "How long the removal of a claim may take before the claim says so"),
+    ("--launch-retry-initial", "30s", "Pause after the first failed launch, doubled after each further one"),
+    ("--launch-retry-max", "5m", "Longest pause between two launches of one claim"),
+    ("--orphan-grace", "5m", "Age of an agent pool without a claim before it is removed"),
+)
+
+
+def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
+    """Settings out of the command line and the environment; ends the process with usage when they are wrong."""
+    parser = argparse.ArgumentParser(prog="kaito-provisioner", description="Makes AKS agent pools for node claims.")
+    add_common_options(parser)
+    for flag, variable, what in _AZURE_OPTIONS:
+        option(parser, flag, also=variable, required=True, help=what)
+    option(parser, "--azure-location", also="LOCATION", default="", help="Region of the AKS cluster, for messages")
+    option(parser, "--azure-cloud", parse=one_of([*Cloud]), default="public", help="public, china or usgov")
+    option(parser, "--azure-endpoint", default="", help="Base URL of the resource manager; the cloud's own if absent")
+    option(parser, "--azure-ca-file", parse=Path, help="Certificates to trust for Azure; the system's if absent")
+    option(
+        parser,
+        "--azure-credential",
+        parse=one_of([*CredentialKind]),
+        default="workload-identity",
+        help="workload-identity, managed-identity, default, or none (only with --azure-endpoint)",
+    )
+    option(parser, "--arm-poll-interval", parse=duration, default="4s", help="Pause between readings of busy pools")
+    option(parser, "--arm-idle-interval", parse=duration, default="5m", help="Pause between readings of idle pools")
+    option(parser, "--workers", parse=_positive, default="16", help="Claims worked on at the same time")
+    for flag, default, what in _DEADLINES:
+        option(parser, flag, parse=duration, default=default, help=what)
+    return _settings(parser, parser.parse_args(arguments))
+
+
+def _settings(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Settings:
+    given: dict[str, Any] = vars(args)
+    if given["azure_credential"] == CredentialKind.NONE and not given["azure_endpoint"]:
+        parser.error("--azure-credential none: only with --azure-endpoint; Azure itself takes no anonymous request")
+    azure = AzureSettings(
+        subscription_id=given["azure_subscription_id"],
+        resource_group=given["azure_resource_group"],
+        cluster_name=given["azure_cluster_name"],
+        location=given["azure_location"],
+        cloud=Cloud(given["azure_cloud"]),
+        endpoint=given["azure_endpoint"],
+        ca_file=given["azure_ca_file"],
+        credential=CredentialKind(given["azure_credential"]),
+    )
+    policy = Policy(
+        retry_initial=given["launch_retry_initial"],
+        retry_max=given["launch_retry_max"],
+        orphan_grace=given["orphan_grace"],
+        **{name: given[name] for name in given if name.endswith("_deadline") and not name.startswith("leader")},
+    )
+    return Settings(
+        common=CommonOptions.from_args(parser, args),
+        azure=azure,
+        policy=policy,
+        poll_interval=given["arm_poll_interval"],
+        idle_interval=given["arm_idle_interval"],
+        workers=given["workers"],
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise ValueError("expected a whole number from 1 to 1000")
+    return int(text)

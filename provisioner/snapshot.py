@@ -1,0 +1,177 @@
+"""One shared picture of all agent pools, read at one interval for all claims together.
+
+Azure counts every reading of a pool against one budget per subscription (60 at once, then 1 per second), so the
+number of readings must not depend on the number of claims.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from controller.api.json import Json
+from provisioner.errors import CloudError, Fault
+from provisioner.metrics import POOLS_AGE
+from provisioner.policy import fault_delay
+from provisioner.pools import Pool
+
+log = logging.getLogger(__name__)
+
+
+class PoolApi(Protocol):
+    """The calls about pools; each raises `CloudError`."""
+
+    async def list(self) -> "list[Pool]":
+        """Every pool of the cluster."""
+        ...
+
+    async def get(self, name: str) -> Pool:
+        """One pool."""
+        ...
+
+    async def create(self, name: str, body: Json) -> Pool:
+        """Begins to make a pool if there is none of that name."""
+        ...
+
+    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
+        """Begins to remove a pool."""
+        ...
+
+    async def abort(self, name: str) -> None:
+        """Begins to stop the operation that runs on a pool."""
+        ...
+
+
+class PoolStore:
+    """Pools by name. What was learned about one pool alone outlives a list that was asked for before."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str, Pool] = {}
+        self._learned: dict[str, float] = {}
+
+    def get(self, name: str) -> Pool | None:
+        """The pool as last seen; None when none is known."""
+        return self._pools.get(name)
+
+    def values(self) -> list[Pool]:
+        """All pools known."""
+        return list(self._pools.values())
+
+    def learn(self, name: str, pool: Pool | None, at: float) -> bool:
+        """Takes in one pool's state, None for gone; says whether that is news."""
+        changed = self._pools.get(name) != pool
+        self._learned[name] = at
+        self._put(name, pool)
+        return changed
+
+    def replace(self, pools: Iterable[Pool], asked_at: float) -> set[str]:
+        """Takes in a complete list; returns the names of pools that changed, came or went."""
+        listed = {pool.name: pool for pool in pools}
+        self._learned = {name: at for name, at in self._learned.items() if at > asked_at}
+        names = (listed.keys() | self._pools.keys()) - self._learned.keys()
+        changed = {name for name in names if self._pools.get(name) != listed.get(name)}
+        for name in changed:
+            self._put(name, listed.get(name))
+        return changed
+
+    def _put(self, name: str, pool: Pool | None) -> None:
+        if pool is None:
+            self._pools.pop(name, None)
+        else:
+            self._pools[name] = pool
+
+
+class Snapshot:
+    """Keeps a `PoolStore` fresh, and tells which pools changed.
+
+    Args:
+        api: where pools are read.
+        busy: seconds between readings while a pool is watched.
+        idle: the same while none is.
+        on_change: told the names of changed pools, and those watched when a reading fails or succeeds again.
+    """
+
+    def __init__(self, api: PoolApi, *, busy: float, idle: float, on_change: Callable[[Iterable[str]], None]) -> None:
+        self._api = api
+        self._busy, self._idle = busy, idle
+        self._on_change = on_change
+        self._store = PoolStore()
+        self._watched: set[str] = set()
+        self._awake = asyncio.Event()
+        self._faults = 0
+        self.synced = False
+        self.fault: Fault | None = None
+
+    def get(self, name: str) -> Pool | None:
+        """The pool as last seen."""
+        return self._store.get(name)
+
+    def pools(self) -> list[Pool]:
+        """All pools as last seen."""
+        return self._store.values()
+
+    def learn(self, name: str, pool: Pool | None) -> None:
+        """Takes in what a call about one pool brought to light."""
+        self._store.learn(name, pool, asyncio.get_running_loop().time())
+
+    def mark(self, name: str, state: str) -> None:
+        """Notes the state a pool is known to enter, until the next reading shows it."""
+        pool = self._store.get(name)
+        if pool is not None:
+            self.learn(name, replace(pool, state=state))
+
+    def watch(self, name: str, *, wanted: bool) -> None:
+        """Begins or ends to expect changes of a pool."""
+        if wanted and name not in self._watched:
+            self._watched.add(name)
+            self._awake.set()
+        elif not wanted:
+            self._watched.discard(name)
+
+    async def run(self) -> None:
+        """Reads until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            least = await self._read(started)
+            await self._rest(started, least)
+
+    async def _rest(self, started: float, least: float) -> None:
+        """Sleeps until the next reading is due; a pool newly watched shortens the idle interval at once."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._awake.clear()
+            interval = max(self._busy if self._watched or not self.synced else self._idle, least)
+            rest = started + interval - loop.time()
+            if rest <= 0:
+                return
+            try:
+                async with asyncio.timeout(rest):
+                    await self._awake.wait()
+            except TimeoutError:
+                return
+
+    async def _read(self, started: float) -> float:
+        """One reading; returns the seconds that must pass before the next."""
+        try:
+            pools = await self._api.list()
+        except CloudError as error:
+            return self._failed(error)
+        changed = self._store.replace(pools, started)
+        if self.fault is not None or not self.synced:
+            changed |= self._watched | {pool.name for pool in pools}
+        self.synced, self.fault, self._faults = True, None, 0
+        POOLS_AGE.set(time.time())
+        if changed:
+            self._on_change(changed)
+        return 0.0
+
+    def _failed(self, error: CloudError) -> float:
+        self._faults += 1
+        log.warning("agent pools cannot be read: %s", error)
+        if self.fault != error.fault:
+            self.fault = error.fault
+            self._on_change(set(self._watched))
+        return fault_delay(self._faults, error.retry_after)

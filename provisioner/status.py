@@ -1,0 +1,75 @@
+"""From a decision to the status to be written, and to the events that tell of the change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from controller.api.claims import READY
+from controller.api.conditions import FALSE, TRUE, Condition, merge_conditions
+from controller.api.json import Json
+from controller.api.reasons import Reason
+from provisioner.registration import node_of
+from provisioner.steps import Observed
+from provisioner.times import rfc3339
+
+_QUIET: Final = frozenset({Reason.AWAITING_RECONCILIATION, Reason.NOT_LAUNCHED, Reason.NOT_REGISTERED})
+_KEPT: Final = ("providerID", "nodeName", "capacity", "allocatable")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event to be recorded."""
+
+    type: str
+    reason: str
+    note: str
+
+
+def new_status(seen: Observed, wanted: Sequence[Condition]) -> Json | None:
+    """The whole status this program owns, or None when the stored one already says it.
+
+    Args:
+        seen: what the decision was made from.
+        wanted: the conditions decided.
+    """
+    claim, stored = seen.claim, seen.stored.get("status") or {}
+    conditions = merge_conditions(dict(claim.conditions), wanted, generation=claim.generation, now=rfc3339(seen.now))
+    status: Json = {key: stored[key] for key in _KEPT if stored.get(key)}
+    status.update(_node_facts(seen, wanted, stored))
+    status["conditions"] = [condition.as_json() for condition in conditions]
+    same = all(claim.conditions.get(condition.type) == condition for condition in conditions)
+    return None if same and all(stored.get(key) == status.get(key) for key in _KEPT) else status
+
+
+def _node_facts(seen: Observed, wanted: Sequence[Condition], stored: Json) -> Json:
+    """Identity as soon as the node joined; its resources once, at the moment it is complete."""
+    node, kind = node_of(seen), seen.claim.kind
+    held = {condition.type for condition in wanted if condition.status == TRUE}
+    if node is None or seen.claim.deleting or kind.registered not in held:
+        return {}
+    facts: Json = {"providerID": node.provider_id, "nodeName": node.name}
+    if kind.initialized in held and not stored.get("capacity"):
+        facts.update(capacity=dict(node.capacity), allocatable=dict(node.allocatable))
+    return {key: value for key, value in facts.items() if value}
+
+
+def events_for(before: dict[str, Condition], wanted: Sequence[Condition]) -> list[Told]:
+    """One event for each condition whose status or reason changes; waiting for an earlier phase is not news."""
+    told = []
+    for condition in wanted:
+        known = before.get(condition.type)
+        if known is not None and (known.status, known.reason) == (condition.status, condition.reason):
+            continue
+        if condition.reason in _QUIET or _repeats(condition, wanted):
+            continue
+        kind = "Warning" if condition.status == FALSE and condition.reason not in _EXPECTED else "Normal"
+        told.append(Told(kind, condition.reason, condition.message))
+    return told
+
+
+_EXPECTED: Final = frozenset({Reason.DRAINING, Reason.INSTANCE_TERMINATING})
+
+
+def _repeats(condition: Condition, wanted: Sequence[Condition]) -> bool:
+    """Whether the root condition only repeats one of the others."""
+    return condition.type == READY and any(other.type != READY and other.reason == condition.reason for other in wanted)

@@ -1,0 +1,185 @@
+"""What the phases see and what they answer: plain values, so that every decision can be tested as a table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from controller.api.claims import Claim
+from controller.api.conditions import Condition
+from controller.api.json import Json
+from controller.api.reasons import Reason
+from provisioner.errors import Fault
+from provisioner.history import Failure
+from provisioner.nodes import Node
+from provisioner.policy import Policy
+from provisioner.pools import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Gpus:
+    """GPUs an instance type must show on its node."""
+
+    resource: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How far a node's drain has come.
+
+    Attributes:
+        waiting: namespace/name of pods that still have to leave.
+        blocked: those of them a disruption budget or a do-not-disrupt mark holds, each with the cause.
+    """
+
+    waiting: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything a decision about one claim may depend on.
+
+    Attributes:
+        stored: the claim as the API server keeps it.
+        claim: the same, typed.
+        pool: the agent pool of the claim's name; None when none is known.
+        pools_known: whether the cloud has been read at all; without it `pool` means nothing.
+        confirmed_gone: whether the cloud was just asked about this very pool and said there is none.
+        nodes: every node of the agent pool.
+        now: the present moment, UTC.
+        policy: deadlines and delays.
+        gpus: by lower-case instance type, what its nodes must show.
+        location: the cloud's region, for messages.
+        fault: a call for this claim, or the reading of the pools, failed just now.
+        fault_wait: seconds to wait before the failed call is repeated.
+        drained: by node name, what a drain made just now has left.
+    """
+
+    stored: Json
+    claim: Claim
+    pool: Pool | None
+    pools_known: bool
+    nodes: tuple[Node, ...]
+    now: datetime
+    policy: Policy
+    gpus: Mapping[str, Gpus] = field(default_factory=dict)
+    location: str = ""
+    confirmed_gone: bool = False
+    fault: Fault | None = None
+    fault_wait: float = 0.0
+    drained: Mapping[str, Drain] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchClaim:
+    """Change the claim's metadata: a merge patch, guarded by its resource version."""
+
+    metadata: Json
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePool:
+    """Ask the cloud for the claim's agent pool, if and only if there is none of that name."""
+
+    body: Json
+    attempt: int
+    vm_size: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailure:
+    """Remember a failed launch on the claim."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmPool:
+    """Ask the cloud about the claim's pool itself before something is done that trusts its absence or state."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePool:
+    """Have the cloud remove the claim's pool.
+
+    Attributes:
+        abort: whether a creation still runs that must be stopped first.
+    """
+
+    abort: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PatchNode:
+    """Change a node: a merge patch, guarded by the resource version it was computed from."""
+
+    node: str
+    patch: Json
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteNode:
+    """Delete a node object; its finalizer keeps it until the instance is gone."""
+
+    node: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainNode:
+    """Evict what still runs on a node."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteClaim:
+    """Delete the claim, because what it stood for is gone for good."""
+
+    reason: Reason
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseClaim:
+    """Remove the claim's finalizer: nothing is left behind it."""
+
+
+Action: TypeAlias = (
+    PatchClaim
+    | CreatePool
+    | RecordFailure
+    | ConfirmPool
+    | DeletePool
+    | PatchNode
+    | DeleteNode
+    | DrainNode
+    | DeleteClaim
+    | ReleaseClaim
+)
+"""One call that changes or asks something outside. Each is safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The answer of a phase or of the whole lifecycle.
+
+    Attributes:
+        conditions: what is to be shown.
+        action: what is to be done now; the decision is then made again. None when there is nothing to do but wait.
+        requeue_after: seconds until the next look without any change; None when a change will wake us.
+        watch: whether the pool is expected to change, so that the cloud is read at the fast interval.
+    """
+
+    conditions: tuple[Condition, ...]
+    action: Action | None = None
+    requeue_after: float | None = None
+    watch: bool = False
+
+
+def earliest(waits: Sequence[float | None]) -> float | None:
+    """The shortest of several waits; None when nothing is waited for."""
+    known = [wait for wait in waits if wait is not None]
+    return min(known) if known else None

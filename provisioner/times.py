@@ -1,0 +1,41 @@
+"""Moments as the API server writes them."""
+
+from datetime import UTC, datetime
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC to the second, such as `2026-08-21T10:11:12Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def label_time(text: str) -> str:
+    """An RFC 3339 moment as a label value: dashes in place of colons."""
+    return text.replace(":", "-")
+
+
+def parse_time(text: str) -> datetime | None:
+    """The moment a timestamp or a label made by `label_time` states; None when it states none."""
+    date, _, clock = text.partition("T")
+    try:
+        moment = datetime.fromisoformat(f"{date}T{clock.replace('-', ':')}")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def seconds_since(text: str, now: datetime) -> float:
+    """Seconds from a stored moment to now, never negative; 0 when the text is no moment."""
+    moment = parse_time(text)
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
+
+
+def in_words(seconds: float) -> str:
+    """A duration for people: `45 s`, `12 min`, `3 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,138 @@
+from typing import Any
+
+import pytest
+
+from controller.api.conditions import Condition
+from controller.api.json import Json
+from controller.api.messages import Problem
+from controller.api.reasons import Reason
+from controller.planning.nodes import plan_nodes
+from controller.planning.observed import Observed
+from controller.planning.status import blocked_conditions, conditions_for, deleting_conditions, render_status
+from tests.unit.planning.builders import claim, demand, node, workspace, workspace_object
+
+OWNER = workspace()
+GOOD_NODE = node("n", of=OWNER, made_for=0)
+GOOD_CLAIM = claim(OWNER, 0, ready=True)
+
+
+def deployment(ready: int, **status: Any) -> Json:
+    found = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": ready, **status}
+    return {"metadata": {"name": "phi", "generation": 1}, "spec": {"replicas": 1}, "status": found}
+
+
+def conditions(observed: Observed, *, provision: bool = True, count: int = 1) -> dict[str, Condition]:
+    wanted = demand(count, provision=provision)
+    return {c.type: c for c in conditions_for(wanted, plan_nodes(OWNER, wanted, observed), observed)}
+
+
+STORY = [
+    # what is observed, then per condition: status and reason
+    (Observed(), ("False", "MachinesPending"), ("False", "MachinesPending"), ("False", "WaitingForNodes")),
+    (
+        Observed(claims=(claim(OWNER, 0, message="24 vCPUs needed, 0 left"),)),
+        ("False", "SubscriptionQuotaReached"),
+        ("False", "SubscriptionQuotaReached"),
+        ("False", "WaitingForNodes"),
+    ),
+    (
+        Observed(claims=(GOOD_CLAIM,)),
+        ("True", "MachinesReady"),
+        ("False", "NodesPending"),
+        ("False", "WaitingForNodes"),
+    ),
+    (
+        Observed(claims=(GOOD_CLAIM,), nodes=(node("n", of=OWNER, made_for=0, ready=False),)),
+        ("True", "MachinesReady"),
+        ("False", "NodeNotReady"),
+        ("False", "WaitingForNodes"),
+    ),
+    (
+        Observed(claims=(GOOD_CLAIM,), nodes=(node("n", of=OWNER, made_for=0, allocatable={}),)),
+        ("True", "MachinesReady"),
+        ("False", "GpusNotAdvertised"),
+        ("False", "WaitingForNodes"),
+    ),
+    (
+        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,)),
+        ("True", "MachinesReady"),
+        ("True", "ResourcesReady"),
+        ("False", "PodsPending"),
+    ),
+    (
+        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(0)),
+        ("True", "MachinesReady"),
+        ("True", "ResourcesReady"),
+        ("False", "PodsPending"),
+    ),
+    (
+        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(1, observedGeneration=0)),
+        ("True", "MachinesReady"),
+        ("True", "ResourcesReady"),
+        ("False", "PodsPending"),
+    ),
+    (
+        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(1)),
+        ("True", "MachinesReady"),
+        ("True", "ResourcesReady"),
+        ("True", "InferenceReady"),
+    ),
+    (
+        Observed(nodes=(node("n", of=OWNER),), deployment=deployment(1)),
+        ("True", "NoMachinesNeeded"),
+        ("True", "ResourcesReady"),
+        ("True", "InferenceReady"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("observed", "machine", "resource", "inference"), STORY)
+def test_the_conditions_follow_what_is_observed(
+    observed: Observed, machine: tuple[str, str], resource: tuple[str, str], inference: tuple[str, str]
+) -> None:
+    found = {type_: (c.status, c.reason) for type_, c in conditions(observed).items()}
+    assert (found["MachineReady"], found["ResourceReady"], found["InferenceReady"]) == (machine, resource, inference)
+    whole = all(part[0] == "True" for part in (resource, inference))
+    assert found["WorkspaceReady"][0] == found["Ready"][0] == str(whole)
+
+
+def test_the_claims_own_words_reach_the_workspace() -> None:
+    found = conditions(Observed(claims=(claim(OWNER, 0, message="24 vCPUs needed, 0 left"),)))
+    assert "24 vCPUs needed, 0 left" in found["Ready"].message
+    assert claim(OWNER, 0).name in found["Ready"].message
+
+
+def test_without_provisioning_the_missing_node_is_described() -> None:
+    found = conditions(Observed(), provision=False)["ResourceReady"]
+    assert found.reason == "NodesPending"
+    assert "add a Standard_NC6s_v3 node with 1 nvidia.com/gpu" in found.message
+
+
+def test_a_passed_rollout_deadline_is_told() -> None:
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "took too long"}
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(0, conditions=[late]))
+    found = conditions(observed)["InferenceReady"]
+    assert (found.reason, "took too long" in found.message) == ("StartupTimeout", True)
+
+
+def test_a_rule_that_grew_stricter_takes_down_nothing_that_serves() -> None:
+    problem = Problem(Reason.PRESET_UNKNOWN, "inference.preset.name", "unknown")
+    found = {c.type: c for c in blocked_conditions(Observed(deployment=deployment(1)), [problem])}
+    assert found["InferenceReady"].status == "True"
+    assert (found["Ready"].status, found["Ready"].reason) == ("False", "PresetUnknown")
+
+
+def test_nothing_of_a_leaving_workspace_claims_to_be_ready() -> None:
+    before = {c.type: c for c in conditions_for(demand(), plan_nodes(OWNER, demand(), Observed()), Observed())}
+    after = deleting_conditions(before, "waiting for 1 machine")
+    assert {c.status for c in after if c.type != "WorkspaceDeleting"} == {"False"}
+    assert after[0].type == "WorkspaceDeleting"
+
+
+def test_an_unchanged_world_gives_an_unchanged_status() -> None:
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(1))
+    plan = plan_nodes(OWNER, demand(), observed)
+    found = conditions_for(demand(), plan, observed)
+    first = render_status(OWNER, workspace_object(), found, plan.usable, 1, now="2026-01-01T00:00:00Z")
+    stored = workspace_object(status=first)
+    assert render_status(OWNER, stored, found, plan.usable, 1, now="2026-01-02T00:00:00Z") == first

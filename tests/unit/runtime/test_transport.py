@@ -1,0 +1,77 @@
+"""What the project relies upon in the official client, asserted so that an upgrade cannot change it unnoticed."""
+
+import asyncio
+import inspect
+import socket
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from controller.runtime.transport import Request, Transport
+from tests.unit.runtime.scripted_server import ScriptedServer, answer, line, silence, stream
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def test_the_low_level_signatures_are_the_ones_we_call() -> None:
+    serialize = parameters(ApiClient.param_serialize)
+    assert serialize[:3] == ["self", "method", "resource_path"]
+    assert {"query_params", "header_params", "body", "auth_settings"} <= set(serialize)
+    assert parameters(ApiClient.call_api)[:6] == ["self", "method", "url", "header_params", "body", "post_params"]
+    assert "_request_timeout" in parameters(ApiClient.call_api)
+    assert inspect.iscoroutinefunction(ApiClient.param_serialize)
+    assert inspect.iscoroutinefunction(ApiClient.call_api)
+
+
+def test_the_pool_still_asks_for_its_connector_and_the_token_hook_exists() -> None:
+    assert parameters(RESTClientObject._create_connector) == ["self"]
+    assert "client_session_kwargs" in parameters(Configuration.__init__)
+    assert Configuration().refresh_api_key_hook is None
+
+
+async def connected(server: ScriptedServer) -> Transport:
+    return await Transport.connect(user_agent="x", kubeconfig=server.kubeconfig, observer=lambda **_: None, pool_size=7)
+
+
+async def test_the_environment_is_not_trusted_and_the_pool_has_its_size(server: ScriptedServer) -> None:
+    transport = await connected(server)
+    server.script(answer({}))
+    await transport.exchange(Request("GET", "/api"), seconds=10, attempt=0)
+    session = transport._api.rest_client.pool_manager
+    await transport.close()
+    assert isinstance(session, aiohttp.ClientSession)
+    assert session.trust_env is False, "an environment lookup in a thread at every request costs 4.6 times the time"
+
+
+async def test_connections_notice_a_dead_peer(server: ScriptedServer) -> None:
+    transport = await connected(server)
+    server.script(stream(line("ADDED", {})))
+    async with transport.stream(Request("GET", "/api"), seconds=10):
+        session = transport._api.rest_client.pool_manager
+        assert isinstance(session, aiohttp.ClientSession)
+        assert session.connector is not None
+        assert session.connector.limit == 7
+        (held,) = session.connector._acquired
+        assert held.transport is not None
+        connection = held.transport.get_extra_info("socket")
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+    await transport.close()
+
+
+async def test_a_request_that_waits_can_be_cancelled(server: ScriptedServer) -> None:
+    transport = await connected(server)
+    server.script(silence)
+    waiting = asyncio.create_task(transport.exchange(Request("GET", "/api"), seconds=600, attempt=0))
+    await server.asked.wait()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await transport.close()
+    assert waiting.cancelled()

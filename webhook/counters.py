@@ -1,0 +1,31 @@
+"""What the webhook counts beyond the runtime's own metrics."""
+
+from typing import Final
+
+from controller.runtime import metrics
+from webhook.admission import CREATE, UPDATE
+from webhook.review import Review, Verdict
+
+_OPERATIONS: Final = (CREATE, UPDATE, "DELETE", "CONNECT")
+_OTHER: Final = "OTHER"
+
+_verdicts = metrics.counter(
+    "kaito_admission_verdicts_total",
+    "Admission verdicts; the reason is that of the first problem, empty when allowed.",
+    ("operation", "verdict", "reason"),
+)
+CERTIFICATE_EXPIRY: Final = metrics.gauge(
+    "kaito_webhook_certificate_expiry_timestamp_seconds",
+    "When the certificate expires, in seconds since 1970.",
+    ("certificate",),
+)
+
+for _operation in (CREATE, UPDATE):
+    _verdicts.labels(_operation, "allowed", "")
+
+
+def count_verdict(review: Review, verdict: Verdict) -> None:
+    """Counts one verdict under its operation and first reason."""
+    operation = review.operation if review.operation in _OPERATIONS else _OTHER
+    reason = "" if verdict.allowed else str(verdict.problems[0].reason) if verdict.problems else "BadRequest"
+    _verdicts.labels(operation, "allowed" if verdict.allowed else "refused", reason).inc()

@@ -1,0 +1,99 @@
+"""What the webhook is told at its start."""
+
+import argparse
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from controller.runtime.options import (
+    Address,
+    CommonOptions,
+    add_common_options,
+    duration,
+    one_of,
+    option,
+    parse_address,
+)
+from webhook.certificates import Names
+
+SERVICE: Final = "kaito-webhook"
+"""Name of the Service in front of the replicas."""
+
+MACHINE: Final = "machine"
+EXISTING: Final = "existing"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of the webhook.
+
+    Attributes:
+        common: those of every program.
+        bind: where to serve admission.
+        names: what the serving certificate is valid for.
+        configuration: name of the webhook configurations to publish trust in.
+        secret: name of the Secret that holds the authority.
+        auto_provision: whether nodes are made for Workspaces.
+        drain: seconds of serving on after readiness failed, while endpoints are updated.
+    """
+
+    common: CommonOptions
+    bind: Address
+    names: Names
+    configuration: str
+    secret: str
+    auto_provision: bool
+    drain: float
+
+
+def parse_settings(argv: Sequence[str] | None = None) -> Settings:
+    """The settings of a command line and the environment; a wrong one ends the process like any usage error."""
+    parser = argparse.ArgumentParser("kaito-webhook", description="Defaulting and validation of Workspaces.")
+    add_common_options(parser)
+    option(parser, "--bind-address", parse=parse_address, default=":9443", help="Where to serve admission over TLS")
+    option(parser, "--webhook-configuration", default=SERVICE, help="Name of the webhook configurations to publish in")
+    option(parser, "--ca-secret", default="kaito-webhook-ca", help="Name of the Secret that holds the authority")
+    option(parser, "--node-source", parse=one_of((MACHINE, EXISTING)), default=MACHINE, help="Where nodes come from")
+    option(parser, "--drain-period", parse=duration, default="5s", help="How long to serve on after a stop was asked")
+    _repeatable(parser, "--certificate-dns-name", "DNS name of the serving certificate, repeatable; the Service if none")
+    _repeatable(parser, "--certificate-ip", "IP address of the serving certificate, repeatable", _ip_address)
+    args = parser.parse_args(argv)
+    common = CommonOptions.from_args(parser, args)
+    given: dict[str, Any] = vars(args)
+    return Settings(
+        common=common,
+        bind=given["bind_address"],
+        names=Names(
+            tuple(given["certificate_dns_name"] or service_names(common.namespace)),
+            tuple(given["certificate_ip"] or ()),
+        ),
+        configuration=given["webhook_configuration"],
+        secret=given["ca_secret"],
+        auto_provision=given["node_source"] == MACHINE,
+        drain=given["drain_period"],
+    )
+
+
+def service_names(namespace: str) -> tuple[str, ...]:
+    """The names under which the Service is reached, the API server's own first."""
+    name = f"{SERVICE}.{namespace}"
+    return f"{name}.svc", f"{name}.svc.cluster.local", name, SERVICE
+
+
+def _repeatable(parser: argparse.ArgumentParser, flag: str, text: str, parse: Any = str) -> None:
+    variable = f"KAITO_{flag.removeprefix('--').replace('-', '_').upper()}"
+    words = [word.strip() for word in os.environ.get(variable, "").split(",") if word.strip()]
+    help_text = f"{text} (env {variable}, separated by commas)"
+    parser.add_argument(flag, action="append", type=parse, metavar="VALUE", help=help_text)
+    if words:
+        parser.set_defaults(**{flag.removeprefix("--").replace("-", "_"): None})
+        parser.set_defaults(**{f"{flag.removeprefix('--').replace('-', '_')}_env": words})
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IP address") from error
