@@ -7,12 +7,23 @@ from typing import Final
 from controller.api.claims import READY
 from controller.api.conditions import FALSE, TRUE, Condition, merge_conditions
 from controller.api.json import Json
-from controller.api.reasons import Reason
+from controller.api.reasons import MEANINGS, Reason
 from provisioner.registration import node_of
 from provisioner.steps import Observed
 from provisioner.times import rfc3339
 
-_QUIET: Final = frozenset({Reason.AWAITING_RECONCILIATION, Reason.NOT_LAUNCHED, Reason.NOT_REGISTERED})
+_QUIET: Final = frozenset(
+    {
+        Reason.AWAITING_RECONCILIATION,
+        Reason.NOT_LAUNCHED,
+        Reason.NOT_REGISTERED,
+        Reason.NODE_NOT_FOUND,
+        Reason.NODE_NOT_READY,
+        Reason.EPHEMERAL_TAINTS_EXIST,
+    }
+)
+"""What every launch passes through on its good way."""
+
 _KEPT: Final = ("providerID", "nodeName", "capacity", "allocatable")
 
 
@@ -63,8 +74,12 @@ def events_for(before: dict[str, Condition], wanted: Sequence[Condition]) -> lis
         if condition.reason in _QUIET or _repeats(condition, wanted):
             continue
         kind = "Warning" if condition.status == FALSE and condition.reason not in _EXPECTED else "Normal"
-        told.append(Told(kind, condition.reason, condition.message))
+        told.append(Told(kind, condition.reason, condition.message or _meaning(condition.reason)))
     return told
+
+
+def _meaning(reason: str) -> str:
+    return MEANINGS[Reason(reason)].meaning if reason in set(Reason) else reason
 
 
 _EXPECTED: Final = frozenset({Reason.DRAINING, Reason.INSTANCE_TERMINATING})

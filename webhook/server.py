@@ -65,6 +65,11 @@ class WebhookServer:
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
 
+    @property
+    def listening(self) -> bool:
+        """Whether connections are taken."""
+        return self._listener is not None and self._listener.is_serving()
+
     async def start(self) -> None:
         """Listens; `address` then holds the port really used.
 

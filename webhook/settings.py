@@ -3,7 +3,7 @@
 import argparse
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ SERVICE: Final = "kaito-webhook"
 
 MACHINE: Final = "machine"
 EXISTING: Final = "existing"
+
+DNS_FLAG: Final = "--certificate-dns-name"
+IP_FLAG: Final = "--certificate-ip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
     option(parser, "--ca-secret", default="kaito-webhook-ca", help="Name of the Secret that holds the authority")
     option(parser, "--node-source", parse=one_of((MACHINE, EXISTING)), default=MACHINE, help="Where nodes come from")
     option(parser, "--drain-period", parse=duration, default="5s", help="How long to serve on after a stop was asked")
-    _repeatable(parser, "--certificate-dns-name", "DNS name of the serving certificate, repeatable; the Service if none")
-    _repeatable(parser, "--certificate-ip", "IP address of the serving certificate, repeatable", _ip_address)
+    _repeatable(parser, DNS_FLAG, "DNS name of the serving certificate, repeatable; the Service if none")
+    _repeatable(parser, IP_FLAG, "IP address of the serving certificate, repeatable", _ip_address)
     args = parser.parse_args(argv)
     common = CommonOptions.from_args(parser, args)
     given: dict[str, Any] = vars(args)
@@ -66,8 +69,8 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
         common=common,
         bind=given["bind_address"],
         names=Names(
-            tuple(given["certificate_dns_name"] or service_names(common.namespace)),
-            tuple(given["certificate_ip"] or ()),
+            _values(parser, args.certificate_dns_name, DNS_FLAG) or service_names(common.namespace),
+            _values(parser, args.certificate_ip, IP_FLAG, _ip_address),
         ),
         configuration=given["webhook_configuration"],
         secret=given["ca_secret"],
@@ -82,14 +85,27 @@ def service_names(namespace: str) -> tuple[str, ...]:
     return f"{name}.svc", f"{name}.svc.cluster.local", name, SERVICE
 
 
-def _repeatable(parser: argparse.ArgumentParser, flag: str, text: str, parse: Any = str) -> None:
-    variable = f"KAITO_{flag.removeprefix('--').replace('-', '_').upper()}"
-    words = [word.strip() for word in os.environ.get(variable, "").split(",") if word.strip()]
+def _repeatable(parser: argparse.ArgumentParser, flag: str, text: str, parse: Callable[[str], str] = str) -> None:
+    variable = _variable(flag)
     help_text = f"{text} (env {variable}, separated by commas)"
     parser.add_argument(flag, action="append", type=parse, metavar="VALUE", help=help_text)
-    if words:
-        parser.set_defaults(**{flag.removeprefix("--").replace("-", "_"): None})
-        parser.set_defaults(**{f"{flag.removeprefix('--').replace('-', '_')}_env": words})
+
+
+def _values(
+    parser: argparse.ArgumentParser, given: list[str] | None, flag: str, parse: Callable[[str], str] = str
+) -> tuple[str, ...]:
+    """What the command line gave, else the environment; a flag that is given replaces the variable as a whole."""
+    if given:
+        return tuple(given)
+    words = os.environ.get(_variable(flag), "").split(",")
+    try:
+        return tuple(parse(word.strip()) for word in words if word.strip())
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"environment variable {_variable(flag)}: {error}")
+
+
+def _variable(flag: str) -> str:
+    return f"KAITO_{flag.removeprefix('--').replace('-', '_').upper()}"
 
 
 def _ip_address(text: str) -> str:

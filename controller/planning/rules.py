@@ -50,7 +50,7 @@ def one_of_inference_and_tuning(subject: Subject) -> Iterator[Finding]:
         yield Problem(
             Reason.EXACTLY_ONE_OF,
             "inference",
-            "inference and tuning are both set",
+            "both inference and tuning are set",
             "a Workspace does 1 of the 2",
             ("remove tuning", "remove inference"),
         )
@@ -75,7 +75,7 @@ def one_of_preset_and_template(subject: Subject) -> Iterator[Finding]:
         yield Problem(
             Reason.EXACTLY_ONE_OF,
             _PRESET,
-            "inference.preset and inference.template are both set",
+            "both inference.preset and inference.template are set",
             "inference serves 1 of the 2",
             ("remove inference.template",),
         )

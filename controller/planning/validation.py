@@ -84,7 +84,7 @@ def _told(problem: Problem, changes: tuple[Problem, ...]) -> bool:
 
 _IMMUTABLE: Final[tuple[tuple[str, Callable[[Workspace], Any], str], ...]] = (
     ("resource.count", lambda workspace: workspace.resource.count, "nodes were made by that number"),
-    ("resource.instanceType", lambda workspace: workspace.resource.instance_type.lower(), "nodes of that size exist"),
+    ("resource.instanceType", lambda workspace: workspace.resource.instance_type, "nodes of that size exist"),
     ("resource.labelSelector", selector_labels, "nodes were chosen and labelled by it"),
     ("inference", lambda workspace: workspace.inference is not None, "the Workspace was made for it"),
     ("tuning", lambda workspace: workspace.tuning is not None, "the Workspace was made for it"),
@@ -114,9 +114,14 @@ def _forbidden_changes(old: Json, new: Json) -> Iterator[Problem]:
     toggled = (before.inference is None) != (after.inference is None)
     for field, read, why in _IMMUTABLE:
         was, now = read(before), read(after)
-        if was == now or (field in _MAY_BE_SET_LATER and not was) or (toggled and field.startswith("inference.")):
+        if _same(was, now) or (field in _MAY_BE_SET_LATER and not was) or (toggled and field.startswith("inference.")):
             continue
         yield Problem(Reason.FIELD_IMMUTABLE, field, _change(field, was, now), why, ("put the old value back", _NEW))
+
+
+def _same(was: object, now: object) -> bool:
+    # Of the fields compared, only the name of a size is text, and letter case means nothing in it.
+    return was.lower() == now.lower() if isinstance(was, str) and isinstance(now, str) else was == now
 
 
 def _change(field: str, was: object, now: object) -> str:

@@ -35,10 +35,6 @@ class Api:
         if self._session:
             await self._session.close()
 
-    async def get(self, path: str) -> tuple[int, str]:
-        """Status and body of a GET; status 0 and the cause when there was no reply."""
-        return await self._request("GET", path)
-
     async def create_token(self, namespace: str, service_account: str, seconds: int) -> str:
         """A token of a service account (TokenRequest).
 
@@ -51,13 +47,14 @@ class Api:
             "spec": {"expirationSeconds": seconds},
         }
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
-        status, text = await self._request("POST", path, body)
+        status, text = await self.request("POST", path, body)
         if status != 201:
             raise RuntimeError(f"no token for service account {namespace}/{service_account}: {status} {text[:500]}")
         token = json.loads(text)["status"]["token"]
         return str(token)
 
-    async def _request(self, method: str, path: str, body: Json | None = None) -> tuple[int, str]:
+    async def request(self, method: str, path: str, body: Json | None = None) -> tuple[int, str]:
+        """Status and body of any request; status 0 and the cause when there was no reply."""
         if not self._session:
             raise RuntimeError("Api is used outside of its context")
         try:

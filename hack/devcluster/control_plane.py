@@ -113,7 +113,7 @@ def kube_apiserver(layout: Layout, binaries: Path, port: int, etcd_port: int, ap
     )
 
     async def probe() -> str:
-        status, text = await api.get("/readyz")
+        status, text = await api.request("GET", "/readyz")
         return "" if status == 200 else _brief(status, text)
 
     return Component("kube-apiserver", argv, probe, {"https": port})

@@ -156,7 +156,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + READY_SECONDS
         while True:
-            status, text = await api.get("/api/v1/namespaces/default/serviceaccounts/default")
+            status, text = await api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
             if status == 200:
                 return
             if loop.time() >= deadline:

@@ -2,7 +2,7 @@
 
 A change of authority takes three steps, none of which leaves a moment in which somebody trusts the wrong one:
 publish the new certificate beside the old, sign with the new key once everyone who calls trusts it, drop the old one
-once nothing signed by it can still be in use. Any replica may take a step; the Secret's resourceVersion decides who did.
+once nothing signed by it can still be in use. Any replica may take a step; the Secret's resourceVersion decides which.
 """
 
 import base64

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -107,13 +107,11 @@ def is_sound(authority: Pair) -> bool:
         certificate.verify_directly_issued_by(certificate)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         return constraints.ca and certificate.public_key() == _load_key(authority.key).public_key()
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
         return False
 
 
-def _builder(
-    common_name: str, issuer: str | x509.Name, now: datetime, lifetime: timedelta
-) -> x509.CertificateBuilder:
+def _builder(common_name: str, issuer: str | x509.Name, now: datetime, lifetime: timedelta) -> x509.CertificateBuilder:
     issuer_name = issuer if isinstance(issuer, x509.Name) else _name(issuer)
     return (
         x509.CertificateBuilder()
@@ -153,7 +151,5 @@ def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
 def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
     return Pair(
         certificate.public_bytes(serialization.Encoding.PEM),
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from controller.api.json import Json, name_of
+from controller.api.json import Json
 from controller.api.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     SECRETS,

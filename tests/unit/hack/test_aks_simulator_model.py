@@ -22,7 +22,6 @@ FAULTS: list[Json] = [
     {"match": {"operation": ["put_pool", "delete_pool"]}, "fail": {"cause": "AllocationFailed"}},
     {"cancel": {"after_seconds": 1}},
     {"times": 1, "sku_unavailable": "operation"},
-    {"times": 1, "reply": {"status": 500}},
 ]
 SETTLING_SECONDS = 10_000.0
 

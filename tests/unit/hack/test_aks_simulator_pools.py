@@ -11,8 +11,8 @@ from hack.aks_simulator import bodies, quota, throttle
 from hack.aks_simulator.context import Context
 from hack.aks_simulator.errors import RefusalError
 from hack.aks_simulator.faults import Effects
-from hack.aks_simulator.pools import Change, Conditions, delete_machines, delete_pool, put_pool
-from hack.aks_simulator.progress import OPERATION_LIFETIME, advance, next_change
+from hack.aks_simulator.pools import Change, Conditions, abort_pool, delete_machines, delete_pool, put_pool
+from hack.aks_simulator.progress import OPERATION_LIFETIME, advance, next_change, report_drained, report_unregistered
 from hack.aks_simulator.scenario import NodeTrouble, parse_scenario
 from hack.aks_simulator.settings import base36
 from hack.aks_simulator.storage import dump_world, first_world, load, parse_world, save
@@ -221,6 +221,39 @@ def test_a_removal_waits_for_the_drain_and_fails_when_it_takes_too_long() -> Non
     failed = advance(waiting, context(START + 2121, attached=True)).pools["ws1"]
     assert failed.error
     assert (failed.state, failed.error.code) == ("Failed", "PodDrainFailure")
+    assert [vm.leaving for vm in failed.vms] == [False], "the VM stays"
+
+
+def test_a_machine_that_is_gone_frees_its_quota_before_its_node_is() -> None:
+    at = context(START + 2000, attached=True)
+    started = delete_pool(world_with(), at, Change("ws1"), ignore_budgets=False)
+    assert started
+    later = context(START + 2004, attached=True)
+    gone = advance(report_drained(started.world, "ws1", 0), later)
+    assert [vm.gone for vm in gone.pools["ws1"].vms] == [True]
+    assert gone.pools["ws1"].state == "Deleting", "the Node object is still there"
+    assert quota.used(gone, later)["StandardNCADSA100v4Family"] == 0
+    assert "ws1" not in advance(report_unregistered(gone, "ws1", 0), later).pools
+
+
+def test_an_aborted_creation_leaves_no_machine_behind() -> None:
+    aborted = abort_pool(put(EMPTY, context()), context(START + 5), Change("ws1")).world
+    assert aborted.pools["ws1"].vms == ()
+    assert advance(aborted, context(START + 6)).pools["ws1"].state == "Canceled"
+
+
+def test_an_aborted_deletion_keeps_the_machines() -> None:
+    started = delete_pool(world_with(count=2), context(START + 2000), Change("ws1"), ignore_budgets=False)
+    assert started
+    aborted = abort_pool(started.world, context(START + 2001), Change("ws1")).world
+    pool = advance(aborted, context(START + 3000)).pools["ws1"]
+    assert (pool.state, [vm.leaving for vm in pool.vms]) == ("Canceled", [False, False])
+
+
+def test_there_is_nothing_to_abort_on_a_resting_pool() -> None:
+    with pytest.raises(RefusalError) as refused:
+        abort_pool(world_with(), context(START + 2000), Change("ws1"))
+    assert refused.value.status == 409
 
 
 QUOTA: Json = {"quota": {"families": {"StandardNCADSA100v4Family": 24}}}

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -66,15 +66,17 @@ async def silence(_: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-def stream(*chunks: bytes, then_cut: bool = False) -> Reply:
-    """Chunks as given, then an orderly end or a broken connection."""
+def stream(*chunks: bytes, then: Literal["end", "cut", "stay"] = "end") -> Reply:
+    """Chunks as given, then an orderly end, a broken connection, or nothing more."""
 
     async def reply(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         for chunk in chunks:
             await response.write(chunk)
-        if then_cut:
+        if then == "stay":
+            return await silence(request)
+        if then == "cut":
             await asyncio.sleep(0.05)  # lets the chunks leave before the connection is torn down
             return await cut(request)
         await response.write_eof()

@@ -249,7 +249,7 @@ async def test_an_object_of_five_mebibytes_arrives(server: ScriptedServer, clien
         (stream(line("ERROR", {"code": 410, "reason": "Expired"})), errors.Gone, "Expired"),
         (stream(line("ERROR", {"code": 500, "reason": "InternalError"})), errors.Unavailable, "InternalError"),
         (stream(line("ADDED", {})[:-9]), errors.Unavailable, errors.BROKEN),
-        (stream(line("ADDED", {}), b'{"type', then_cut=True), errors.Unavailable, errors.LOST),
+        (stream(line("ADDED", {}), b'{"type', then="cut"), errors.Unavailable, errors.LOST),
         (page(), errors.Unavailable, errors.BROKEN),
         (page(502), errors.Unavailable, ""),
         (cut, errors.Unavailable, errors.LOST),

@@ -71,7 +71,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
         at_least = floor + next(self.ticks) * 1e-4
         self.model_delay(key, self.loop.time() + at_least)
         self.failures[key] = min(self.failures.get(key, 0) + 1, 6)
-        if self.failures[key] == 6:
+        if self.failures[key] == 6:  # its back-off must stay below at_least, or the model needs the limiter's sums
             self.queue.forget(key)
             self.failures[key] = 1
         self.on_loop(lambda: self.queue.add_rate_limited(key, at_least=at_least))

@@ -72,7 +72,18 @@ async def running(
         (Unavailable("down", status=503, retry_after=None), [0, 1], {"error": 1, "success": 1}),
         (Terminal("unknown preset"), [0], {"error": 1}),
     ],
-    ids=lambda item: getattr(item, "__name__", None) or type(item).__name__ if not isinstance(item, (list, dict)) else "",
+    ids=[
+        "done",
+        "requeue-after",
+        "requeue-soon",
+        "conflict",
+        "api-error",
+        "defect",
+        "inner-cancellation",
+        "throttled",
+        "unavailable",
+        "terminal",
+    ],
 )
 def test_each_outcome_leads_to_its_next_run(
     outcome: Result | BaseException, expected: list[float], result: dict[str, float], request: pytest.FixtureRequest

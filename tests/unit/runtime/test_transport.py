@@ -3,14 +3,16 @@
 import asyncio
 import inspect
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-from controller.runtime.transport import Request, Transport
-from tests.unit.runtime.scripted_server import ScriptedServer, answer, line, silence, stream
+from controller.runtime.transport import Request, Transport, ignore_requests
+from tests.unit.runtime.scripted_server import ScriptedServer, answer, silence, stream
 
 
 def parameters(function: Any) -> list[str]:
@@ -33,23 +35,23 @@ def test_the_pool_still_asks_for_its_connector_and_the_token_hook_exists() -> No
     assert Configuration().refresh_api_key_hook is None
 
 
-async def connected(server: ScriptedServer) -> Transport:
-    return await Transport.connect(user_agent="x", kubeconfig=server.kubeconfig, observer=lambda **_: None, pool_size=7)
+@pytest.fixture
+async def transport(server: ScriptedServer) -> AsyncIterator[Transport]:
+    made = await Transport.connect(user_agent="x", kubeconfig=server.kubeconfig, observer=ignore_requests, pool_size=7)
+    yield made
+    await made.close()
 
 
-async def test_the_environment_is_not_trusted_and_the_pool_has_its_size(server: ScriptedServer) -> None:
-    transport = await connected(server)
+async def test_the_environment_is_not_trusted(server: ScriptedServer, transport: Transport) -> None:
     server.script(answer({}))
     await transport.exchange(Request("GET", "/api"), seconds=10, attempt=0)
     session = transport._api.rest_client.pool_manager
-    await transport.close()
     assert isinstance(session, aiohttp.ClientSession)
     assert session.trust_env is False, "an environment lookup in a thread at every request costs 4.6 times the time"
 
 
-async def test_connections_notice_a_dead_peer(server: ScriptedServer) -> None:
-    transport = await connected(server)
-    server.script(stream(line("ADDED", {})))
+async def test_connections_notice_a_dead_peer(server: ScriptedServer, transport: Transport) -> None:
+    server.script(stream(b"{", then="stay"))
     async with transport.stream(Request("GET", "/api"), seconds=10):
         session = transport._api.rest_client.pool_manager
         assert isinstance(session, aiohttp.ClientSession)
@@ -63,15 +65,13 @@ async def test_connections_notice_a_dead_peer(server: ScriptedServer) -> None:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
-    await transport.close()
+    assert not session.connector._acquired, "a stream left early gives its connection back"
 
 
-async def test_a_request_that_waits_can_be_cancelled(server: ScriptedServer) -> None:
-    transport = await connected(server)
+async def test_a_request_that_waits_can_be_cancelled(server: ScriptedServer, transport: Transport) -> None:
     server.script(silence)
     waiting = asyncio.create_task(transport.exchange(Request("GET", "/api"), seconds=600, attempt=0))
     await server.asked.wait()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    await transport.close()
     assert waiting.cancelled()

@@ -1,0 +1,299 @@
+"""Leader election: never two leaders, quick hand-over, and a process that ends rather than doubt."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.runtime.election import Elector, LeadershipLost
+from controller.runtime.lease import RETRY_JITTER
+from controller.runtime.metrics import REGISTRY
+from tests.unit.runtime.lease_world import RESTART_SECONDS, TIMING, Connection, LeaseServer, World, on_stage
+
+NAMES = ("a", "b", "c")
+MICROTIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+
+actions = st.tuples(
+    st.sampled_from(["down", "hang", "lost", "", "slow", "freeze", "thaw", "cut", "stop", "start"]),
+    st.sampled_from(NAMES),
+    st.floats(0.0, 12.0),
+)
+
+
+def act(world: World, action: str, name: str) -> None:
+    """One thing that happens to the candidates."""
+    alive = not world.processes[name].done()
+    if action in ("", "down", "hang", "lost"):
+        world.connections[name].fault = action
+    elif action == "slow":
+        world.connections[name].latency = 1.5
+    elif action == "freeze":
+        world.freeze(name)
+    elif action == "thaw":
+        world.thaw(name)
+    elif action == "cut":
+        world.server.cut_watches()
+    elif action == "stop":
+        world.processes[name].cancel()
+    elif not alive:
+        world.start(name)
+
+
+async def settle(world: World) -> None:
+    """Heals everything and gives the candidates time for one more election."""
+    for name in NAMES:
+        world.thaw(name)
+        world.connections[name].fault = ""
+        world.connections[name].latency = 0.01
+    await asyncio.sleep(0.1)
+    for name in NAMES:
+        if world.processes[name].done():
+            world.start(name)
+    await asyncio.sleep(3 * TIMING.lease)
+
+
+async def ticking(world: World) -> None:
+    while True:
+        world.check()
+        await asyncio.sleep(0.25)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(actions, max_size=25))
+def test_there_are_never_two_leaders_and_in_the_end_there_is_one(story: list[tuple[str, str, float]]) -> None:
+    async def scenario() -> None:
+        world = World()
+        for name in NAMES:
+            world.start(name)
+        checks = asyncio.create_task(ticking(world))
+        for action, name, seconds in story:
+            act(world, action, name)
+            await asyncio.sleep(seconds)
+        await settle(world)
+        checks.cancel()
+        assert len(world.working) == 1, f"{world.working} work after everything healed"
+        assert [name for name in NAMES if world.electors[name].leading] == world.working
+        await asyncio.wait([checks])
+        assert checks.cancelled(), checks.exception()
+
+    on_stage(scenario)
+
+
+async def led(*names: str) -> World:
+    """A world in which the first of `names` leads."""
+    world = World()
+    for name in names:
+        world.start(name)
+        await asyncio.sleep(0.5)
+    assert world.working == [names[0]]
+    return world
+
+
+def test_the_standby_moves_as_soon_as_the_lease_is_released() -> None:
+    async def scenario() -> None:
+        world = await led("a", "b", "c")
+        await asyncio.sleep(20)
+        await world.stop("a")
+        (stopped, _), asked = world.ended[-1], world.loop.time()
+        await asyncio.sleep(0.5)
+        assert len(world.working) == 1, "a standby that polls would still be waiting"
+        assert world.began[-1][0] >= stopped, "nobody may begin before the old leader has ended"
+        assert world.began[-1][0] - asked < 0.2
+
+    on_stage(scenario)
+
+
+@pytest.mark.parametrize("fault", ["down", "hang", "lost"])
+def test_a_leader_cut_off_stops_work_before_another_can_start(fault: str) -> None:
+    async def scenario() -> None:
+        world = await led("a", "b")
+        await asyncio.sleep(30)
+        world.connections["a"].fault = fault
+        cut = world.loop.time()
+        await asyncio.sleep(3 * TIMING.lease)
+        assert world.lost == ["a"]
+        assert world.working == ["b"]
+        ended, began = world.ended[0][0], world.began[1][0]
+        assert ended < began, "both worked at once"
+        assert began <= cut + TIMING.lease + TIMING.renew_deadline / 2 + 2, "the takeover came late"
+
+    on_stage(scenario)
+
+
+def test_a_killed_leader_is_replaced_within_the_lease_duration() -> None:
+    async def scenario() -> None:
+        world = await led("a", "b")
+        await asyncio.sleep(30)
+        last_write = world.server.history[-1][0]
+        world.freeze("a")  # nothing of it runs any more
+        await asyncio.sleep(2 * TIMING.lease)
+        took_over, name = world.began[-1]
+        assert name == "b"
+        assert last_write + TIMING.lease <= took_over <= last_write + TIMING.lease + 0.2
+        world.thaw("a")
+        await asyncio.sleep(2)
+        assert world.working == ["b"], "a frozen leader that wakes must see that its time is over"
+        assert world.lost == ["a"]
+
+    on_stage(scenario)
+
+
+def test_a_leader_that_wakes_up_late_knows_it_before_anyone_tells_it() -> None:
+    async def scenario() -> None:
+        world = await led("a")
+        world.freeze("a")
+        await asyncio.sleep(TIMING.renew_deadline + 0.1)
+        assert not world.electors["a"].leading
+        assert not world.electors["a"].healthy(), "liveness must notice a leader that no longer renews"
+
+    on_stage(scenario)
+
+
+def test_a_single_hanging_request_does_not_cost_the_leadership() -> None:
+    async def scenario() -> None:
+        world = await led("a", "b")
+        await asyncio.sleep(30)
+        world.connections["a"].fault = "hang"
+        await asyncio.sleep(TIMING.retry * RETRY_JITTER + 1)
+        world.connections["a"].fault = ""
+        await asyncio.sleep(30)
+        assert (world.working, world.lost) == (["a"], [])
+
+    on_stage(scenario)
+
+
+def test_a_vanished_lease_is_recreated_by_its_holder_and_not_taken() -> None:
+    async def scenario() -> None:
+        world = await led("a", "b")
+        await asyncio.sleep(10)
+        world.server.delete()
+        await asyncio.sleep(30)
+        assert (world.working, world.lost) == (["a"], [])
+        assert world.server.spec["holderIdentity"] == "a-0"
+
+    on_stage(scenario)
+
+
+def test_a_leader_overthrown_by_hand_stops_at_its_next_renewal() -> None:
+    async def scenario() -> None:
+        world = await led("a")
+        usurped = world.server.get()
+        usurped["spec"]["holderIdentity"] = "someone"
+        world.server.replace(usurped)
+        await asyncio.sleep(TIMING.retry * RETRY_JITTER + 2 * TIMING.stop_grace + RESTART_SECONDS)
+        assert (world.working, world.lost) == ([], ["a"])
+
+    on_stage(scenario)
+
+
+def test_the_record_tells_who_leads_since_when_and_in_which_epoch() -> None:
+    async def scenario() -> None:
+        world = await led("a", "b")
+        first = dict(world.server.spec)
+        assert re.fullmatch(MICROTIME, first["acquireTime"])
+        assert re.fullmatch(MICROTIME, first["renewTime"])
+        assert (first["holderIdentity"], first["leaseTransitions"], first["leaseDurationSeconds"]) == ("a-0", 0, 15)
+        await asyncio.sleep(10)
+        assert world.server.spec["acquireTime"] == first["acquireTime"], "a renewal is no acquisition"
+        assert world.server.spec["renewTime"] > first["renewTime"]
+        await world.stop("a")
+        await asyncio.sleep(1)
+        assert (world.server.spec["holderIdentity"], world.server.spec["leaseTransitions"]) == ("b-0", 1)
+
+    on_stage(scenario)
+
+
+def test_the_status_metric_follows_the_leadership() -> None:
+    def status() -> float | None:
+        return REGISTRY.get_sample_value("leader_election_master_status", {"name": "stage"})
+
+    async def scenario() -> None:
+        world = World()
+        Elector(Connection(world.server), name="stage", namespace="test", identity="x", timing=TIMING)
+        assert status() == 0, "the series exists before the first election"
+        world.start("a")
+        await asyncio.sleep(1)
+        assert status() == 1
+        await world.stop("a")
+        assert status() == 0
+
+    on_stage(scenario)
+
+
+async def fails() -> None:
+    await asyncio.sleep(5)
+    raise KeyError("defect")
+
+
+async def ends() -> None:
+    await asyncio.sleep(5)
+
+
+@pytest.mark.parametrize(("work", "outcome"), [(fails, KeyError), (ends, type(None))])
+def test_work_that_ends_by_itself_releases_the_lease_and_its_outcome_is_that_of_run(
+    work: Callable[[], Awaitable[None]], outcome: type
+) -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        candidate = Elector(Connection(server), name="alone", namespace="test", identity="a", timing=TIMING)
+        (result,) = await asyncio.gather(candidate.run(work), return_exceptions=True)
+        assert isinstance(result, outcome), result
+        assert server.spec["holderIdentity"] is None
+        assert not candidate.leading
+
+    on_stage(scenario)
+
+
+def test_the_lease_is_renewed_while_the_work_takes_its_time_to_end() -> None:
+    async def scenario() -> None:
+        world = World(clean_up=60)
+        world.start("a")
+        await asyncio.sleep(1)
+        world.start("b")
+        await asyncio.sleep(1)
+        await world.stop("a")
+        assert world.ended[0][0] == pytest.approx(62, abs=0.1)
+        assert [name for _, name in world.began] == ["a"], "the standby took over from a leader that was still at work"
+        await asyncio.sleep(1)
+        assert world.working == ["b"]
+
+    on_stage(scenario)
+
+
+def test_a_second_cancellation_reaches_the_work() -> None:
+    async def scenario() -> None:
+        world = World(clean_up=60)
+        world.start("a")
+        await asyncio.sleep(1)
+        asyncio.get_running_loop().call_later(5, world.processes["a"].cancel)
+        await world.stop("a")
+        assert world.ended[0][0] == pytest.approx(6)
+
+    on_stage(scenario)
+
+
+def test_work_that_ignores_its_end_is_reported_as_such() -> None:
+    async def scenario() -> None:
+        connection = Connection(LeaseServer())
+        candidate = Elector(connection, name="alone", namespace="test", identity="a", timing=TIMING)
+        released = asyncio.Event()
+
+        async def stubborn() -> None:
+            while not released.is_set():
+                try:
+                    await released.wait()
+                except asyncio.CancelledError:
+                    continue
+
+        running = asyncio.create_task(candidate.run(stubborn))
+        await asyncio.sleep(1)
+        connection.fault = "down"
+        with pytest.raises(LeadershipLost, match="not renewed within 10 s: connection refused") as lost:
+            await running
+        assert lost.value.still_working, "the caller must know that only the end of the process helps"
+        released.set()
+
+    on_stage(scenario)

@@ -1,0 +1,145 @@
+"""Options: flag before environment before default, and refusals that name what was wrong."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.runtime.options import Address, CommonOptions, add_common_options, boolean, duration, parse_address
+
+VARIABLES = ("KUBECONFIG", "POD_NAME", "POD_NAMESPACE")
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def parsed(*arguments: str) -> CommonOptions:
+    """The options of a program started with these arguments in the present environment."""
+    parser = argparse.ArgumentParser("kaito-test")
+    add_common_options(parser)
+    return CommonOptions.from_args(parser, parser.parse_args(arguments))
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a wrong start prints; its exit code is 2."""
+    with pytest.raises(SystemExit) as exit_:
+        parsed(*arguments)
+    assert exit_.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    options = parsed()
+    assert (options.namespace, options.kubeconfig) == ("kaito-system", None)
+    assert (options.metrics, options.health) == (Address("", 8080), Address("", 8081))
+    assert (options.log_format, options.log_level, options.leader_elect) == ("json", "info", True)
+    assert (options.lease.lease, options.lease.renew_deadline, options.lease.retry) == (15, 10, 2)
+    assert options.shutdown_grace == 20
+
+
+def test_identities_differ_between_two_processes_of_a_host() -> None:
+    assert parsed().identity != parsed().identity
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "from-pod")
+    assert parsed().namespace == "from-pod"
+    monkeypatch.setenv("KAITO_NAMESPACE", "from-env")
+    assert parsed().namespace == "from-env"
+    assert parsed("--namespace", "from-flag").namespace == "from-flag"
+
+
+def test_every_kind_of_option_reads_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAITO_METRICS_BIND_ADDRESS", "127.0.0.1:9090")
+    monkeypatch.setenv("KAITO_HEALTH_PROBE_BIND_ADDRESS", "0")
+    monkeypatch.setenv("KAITO_LEADER_ELECT", "false")
+    monkeypatch.setenv("KAITO_SHUTDOWN_GRACE", "1m30s")
+    monkeypatch.setenv("KAITO_LOG_FORMAT", "console")
+    monkeypatch.setenv("POD_NAME", "kaito-controller-0")
+    monkeypatch.setenv("KUBECONFIG", "/some/kubeconfig")
+    options = parsed()
+    assert options.metrics == Address("127.0.0.1", 9090)
+    assert options.health is None
+    assert not options.leader_elect
+    assert options.shutdown_grace == 90
+    assert (options.log_format, options.identity) == ("console", "kaito-controller-0")
+    assert options.kubeconfig == Path("/some/kubeconfig")
+    assert parsed("--leader-elect").leader_elect
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAITO_SHUTDOWN_GRACE", "")
+    assert parsed().shutdown_grace == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--shutdown-grace", "20"], ["--shutdown-grace", "'20'", "90s"]),
+        (["--metrics-bind-address", "8080"], ["--metrics-bind-address", "'8080'", "HOST:PORT"]),
+        (["--log-level", "loud"], ["--log-level", "'loud'", "debug, info, warning, error"]),
+        (["--leader-elect-lease-duration", "5s"], ["lease duration 5s", "renew deadline 10s"]),
+        (["--shutdown", "20s"], ["--shutdown"]),
+    ],
+)
+def test_a_wrong_flag_is_refused_by_name_value_and_form(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refusal(capsys, *arguments)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "form"),
+    [("KAITO_SHUTDOWN_GRACE", "soon", "90s"), ("KAITO_LEADER_ELECT", "perhaps", "true or false")],
+)
+def test_a_wrong_variable_is_refused_by_its_name(
+    variable: str, text: str, form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, text)
+    message = refusal(capsys)
+    assert variable in message
+    assert repr(text) in message
+    assert form in message
+
+
+def test_help_names_the_variable_of_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("--help")
+    text = " ".join(capsys.readouterr().out.split())
+    for word in ("KAITO_LOG_FORMAT", "KAITO_KUBECONFIG or KUBECONFIG", "KAITO_LEADER_ELECT_RETRY_PERIOD", "--version"):
+        assert word in text
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.integers(0, 5000))
+def test_durations_add_up_their_parts(hours: int, seconds: int, milliseconds: int) -> None:
+    expected = hours * 3600 + seconds + milliseconds / 1000
+    assert duration(f"{hours}h{seconds}s{milliseconds}ms") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "-5s", "5d", "5s!", "1.s", "infs"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a duration"):
+        duration(text)
+
+
+@given(st.sampled_from(["", "127.0.0.1", "localhost", "::1"]), st.integers(0, 65535))
+def test_an_address_reads_back_as_written(host: str, port: int) -> None:
+    address = Address(host, port)
+    assert parse_address(str(address)) == address
+
+
+@pytest.mark.parametrize("text", ["", "8080", ":", "host:", ":65536", "::1:80", ":-1", "host:80x", "[::1:80"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected HOST:PORT"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(("word", "meaning"), [("TRUE", True), ("1", True), ("off", False), ("No", False)])
+def test_booleans_have_several_spellings(word: str, *, meaning: bool) -> None:
+    assert boolean(word) is meaning
