@@ -16,7 +16,7 @@ from controller.api.reasons import Reason
 TEXT_LIMIT: Final = 700
 """Characters of the cloud's own words that are kept."""
 
-_MAX_DEPTH: Final = 12
+_MAX_DEPTH: Final = 24
 _MAX_ENTRIES: Final = 100
 
 

@@ -37,6 +37,9 @@ ARRIVAL_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 120.0
 """How long an unused connection is kept; the API server drops its own after 90 s."""
 
+LINGER_SECONDS: Final = 2.0
+"""How long the rest of a refused body is read and dropped, so that the refusal reaches its sender."""
+
 CLOSE_SECONDS: Final = 2.0
 """How long answers under way may delay the end."""
 
@@ -81,6 +84,7 @@ class WebhookServer:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
             shutdown_timeout=CLOSE_SECONDS,
         )
         await self._runner.setup()
@@ -177,5 +181,4 @@ class _Refusal(asyncio.Protocol):
 
 
 def _error(status: HTTPStatus, text: str) -> web.Response:
-    # The rest of a refused body is not waited for.
     return web.Response(status=status, text=f"{text}\n", headers={"Connection": "close"})

@@ -3,7 +3,7 @@
 from typing import Any
 
 from controller.api.json import Json
-from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace, parse_workspace
+from controller.api.workspace import DEFAULT_COUNT, Workspace, parse_workspace
 from controller.catalog import Catalog, Preset
 from controller.planning.node_rules import describe
 from controller.planning.shape import type_problems
@@ -76,12 +76,7 @@ def _preset(workspace: Workspace, catalog: Catalog) -> Preset | None:
 
 
 def _readable(obj: Json) -> Workspace | None:
-    if type_problems(obj):
-        return None
-    try:
-        return parse_workspace(obj)
-    except ParseError:
-        return None
+    return None if type_problems(obj) else parse_workspace(obj)
 
 
 def _set(field: str, value: Any) -> Json:

@@ -82,7 +82,10 @@ WORKSPACE: Final[Shape] = {
 
 
 def type_problems(obj: Any) -> tuple[Problem, ...]:
-    """Every field whose JSON type is wrong, at most ten; null counts as absent."""
+    """Every field whose JSON type is wrong, at most ten; null counts as absent.
+
+    What has none can be parsed: the shape covers every field `parse_workspace` reads.
+    """
     return tuple(islice(_walk(obj, WORKSPACE, ""), MAX_TYPE_PROBLEMS))
 
 

@@ -149,9 +149,8 @@ def runs_on(preset: Preset, sku: Sku) -> bool:
 
 
 def _sharing_gpus(preset: Preset, sku: Sku, nodes: int) -> int:
-    if not preset.tensor_parallel:
-        return min(sku.gpu_count, 1)
-    return sku.gpu_count * (max(nodes, 1) if preset.distributed else 1)
+    per_node = sku.gpu_count if preset.tensor_parallel else min(sku.gpu_count, 1)
+    return per_node * (max(nodes, 1) if preset.distributed else 1)
 
 
 def _rank(sku: Sku) -> tuple[float, int, float, str]:

@@ -12,7 +12,7 @@ from controller.api.json import Json, is_deleting
 from controller.api.labels import BYPASS_RESOURCE_CHECKS
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
-from controller.api.workspace import ParseError, Workspace, parse_workspace
+from controller.api.workspace import Workspace, parse_workspace
 from controller.catalog import Catalog
 from controller.planning import node_rules, rules
 from controller.planning.findings import Finding, Findings, Subject, collect
@@ -39,10 +39,7 @@ def validate(obj: Json, catalog: Catalog, *, auto_provision: bool = True) -> Fin
     wrong_types = type_problems(obj)
     if wrong_types:
         return Findings(wrong_types)
-    try:
-        subject = Subject(parse_workspace(obj), obj, catalog, auto_provision)
-    except ParseError as error:
-        return Findings((_parse_problem(error),))
+    subject = Subject(parse_workspace(obj), obj, catalog, auto_provision)
     found = chain.from_iterable(rule(subject) for rule in _RULES)
     return collect(_bypass(found) if BYPASS_RESOURCE_CHECKS in subject.workspace.annotations else found)
 
@@ -71,11 +68,6 @@ def _bypass(findings: Iterator[Finding]) -> Iterator[Finding]:
             yield f"accepted because {BYPASS_RESOURCE_CHECKS} is set: {finding.what} ({finding.reason})"
         else:
             yield finding
-
-
-def _parse_problem(error: ParseError) -> Problem:
-    what = f"{error.path} is {quote(type(error.actual).__name__)}"
-    return Problem(Reason.FIELD_TYPE_INVALID, error.path, what, f"{error.expected} belongs there")
 
 
 def _told(problem: Problem, changes: tuple[Problem, ...]) -> bool:
@@ -107,10 +99,7 @@ _MAY_BE_SET_LATER: Final = frozenset({"resource.count", "resource.instanceType"}
 def _forbidden_changes(old: Json, new: Json) -> Iterator[Problem]:
     if type_problems(old) or type_problems(new):
         return
-    try:
-        before, after = parse_workspace(old), parse_workspace(new)
-    except ParseError:
-        return
+    before, after = parse_workspace(old), parse_workspace(new)
     toggled = (before.inference is None) != (after.inference is None)
     for field, read, why in _IMMUTABLE:
         was, now = read(before), read(after)

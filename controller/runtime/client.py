@@ -6,7 +6,6 @@ import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
 from controller.api.json import Json, metadata_of, name_of, namespace_of
@@ -253,9 +252,7 @@ class Client:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _pages(
@@ -284,7 +281,7 @@ class Client:
     async def _call(self, request: Request, repeat: Repeat, seconds: float) -> Json:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        attempt, repeated, renewed = 0, False, False
+        attempt, repeated = 0, False
         while True:
             used = self._transport.token
             try:
@@ -292,8 +289,7 @@ class Client:
                 return _decode(body, request)
             except ApiError as error:
                 error.repeated = repeated
-                if isinstance(error, Unauthorized):
-                    renewed = not renewed and await self._transport.renew(used)
+                renewed = isinstance(error, Unauthorized) and await self._transport.renew(used)
                 delay = retry.delay_before_repeat(error, repeat, attempt, renewed=renewed)
                 if delay is None or loop.time() + delay >= deadline:
                     raise

@@ -47,6 +47,7 @@ RESTART_CAUSES: Final = (ENDED, EXPIRED, THROTTLED, MISSING, REFUSED, DAMAGED, U
 
 _INITIAL_SECONDS: Final = 60.0
 _SHORT_LIFE: Final = 1.0
+_SUSPICIOUS_SILENCE: Final = 120.0  # kube-apiserver sends a bookmark about every minute, and one before the end
 _LONGEST_OBEYED_WAIT: Final = 60.0
 _MISSING_LONGEST: Final = 5.0
 
@@ -119,6 +120,7 @@ class Reflector:
         self._name = name
         self._version = ""
         self._opened = 0.0
+        self._heard = False
         self._backoff = Backoff()
         self._trouble = ""
         self._started = False
@@ -127,7 +129,7 @@ class Reflector:
     async def run(self) -> None:
         """Runs until cancelled; every failure of the API server is waited out."""
         while True:
-            self._opened = asyncio.get_running_loop().time()
+            self._opened, self._heard = asyncio.get_running_loop().time(), False
             try:
                 await self._round()
             except ApiError as error:
@@ -135,6 +137,7 @@ class Reflector:
                 delay = self._failed(error, cause)
             else:
                 cause = ENDED
+                self._doubt_silence()
                 delay = self._pause_after_stream()
             self._sink.restarted(cause)
             await asyncio.sleep(delay)
@@ -212,11 +215,21 @@ class Reflector:
 
     async def _follow(self, events: AsyncGenerator[WatchEvent, None]) -> None:
         async for event in events:
+            self._heard = True
             if event.type != BOOKMARK:
                 self._sink.event(event)
             self._version = _version(event.object) or self._version
             if self._trouble:
                 self._recovered()
+
+    def _doubt_silence(self) -> None:
+        """Forgets the version after a long stream without so much as a bookmark.
+
+        So answers a server whose data was restored from a backup: our version lies in its future, and it waits for
+        that without a word. A server that never sends bookmarks is read again now and then for nothing.
+        """
+        if not self._heard and asyncio.get_running_loop().time() - self._opened >= _SUSPICIOUS_SILENCE:
+            self._version = ""
 
     def _pause_after_stream(self) -> float:
         """A stream that lived is reopened at once; a server that ends every stream at once is not hammered."""

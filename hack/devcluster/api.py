@@ -2,7 +2,6 @@
 
 import json
 import ssl
-from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -29,9 +28,7 @@ class Api:
         self._session = aiohttp.ClientSession(self._server, connector=connector, timeout=_TIMEOUT)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._session:
             await self._session.close()
 

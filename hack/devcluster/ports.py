@@ -1,7 +1,6 @@
 """Ports that stay ours: reserved for a cluster's life, so that clusters side by side never meet."""
 
 import socket
-from types import TracebackType
 
 LOOPBACK = "127.0.0.1"
 """The only address anything of a cluster listens on."""
@@ -28,8 +27,6 @@ class Ports:
     def __enter__(self) -> "Ports":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for holder in self._held:
             holder.close()

@@ -43,6 +43,7 @@ class Place:
     metrics_port: int
     health_port: int
     serving_port: int
+    """0 for a program that only serves metrics and probes."""
     aks_url: str
     authority: Path
     speed: float
@@ -68,6 +69,8 @@ def _webhook(place: Place) -> Options:
         "bind-address": f"{LOOPBACK}:{place.serving_port}",
         "certificate-dns-name": f"kaito-webhook.{NAMESPACE}.svc",
         "certificate-ip": LOOPBACK,
+        # Endpoints of a real cluster follow readiness slowly; the balancer here needs a quarter of a second.
+        "drain-period": "500ms",
     }
 
 
@@ -105,13 +108,14 @@ def programs_of(scope: Scope) -> list[Program]:
 
 def replica(program: Program, deployment: Json, index: int, layout: Layout, cluster: "Surroundings") -> Component:
     """One process of a program, described by its Deployment and the table above."""
-    ports = {name: cluster.ports.take() for name in ("metrics", "health", "serving")}
+    served = ("metrics", "health", "serving") if program.name == WEBHOOK else ("metrics", "health")
+    ports = {name: cluster.ports.take() for name in served}
     place = Place(
         name=f"{program.name}-{index}",
         kubeconfig=layout.client_kubeconfig(program.name),
         metrics_port=ports["metrics"],
         health_port=ports["health"],
-        serving_port=ports["serving"],
+        serving_port=ports.get("serving", 0),
         aks_url=cluster.aks_url,
         authority=layout.certificate("ca"),
         speed=cluster.request.speed,

@@ -30,7 +30,7 @@ from hack.devcluster.state import ClusterState, Phase
 READY_SECONDS = 90.0
 """How long one group of processes may take to become ready."""
 
-_MOST_RESTARTS = 6
+_MOST_RESTARTS = 5
 _POLL_SECONDS = 0.02
 _ADMISSION = Path(__file__).with_name("admission.yaml")
 
@@ -53,6 +53,7 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._phase = Phase.STARTING
         self._message = ""
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything, wait for `stop`, end everything.
@@ -65,13 +66,15 @@ class Supervisor:
         try:
             async with Api(self._layout, self._server) as api:
                 starting = asyncio.ensure_future(self._start_all(api))
-                stopping = asyncio.ensure_future(stop.wait())
-                await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                ending: set[asyncio.Future[Any]] = {asyncio.ensure_future(stop.wait()), self._broken}
+                await asyncio.wait({starting, *ending}, return_when=asyncio.FIRST_COMPLETED)
                 if starting.done():
                     starting.result()
                     self._set_phase(Phase.READY)
+                    await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
                 starting.cancel()
-                await stopping
+                if self._broken.done():
+                    self._broken.result()
                 self._set_phase(Phase.STOPPING)
                 await self._end(self._program_names)
         finally:
@@ -135,7 +138,14 @@ class Supervisor:
             self._spawn(component.name, keeper.run())
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks[name] = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._on_end)
+        self._tasks[name] = task
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error and not self._broken.done():
+            self._broken.set_exception(error)
 
     async def _wait_ready(self, names: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()
@@ -144,9 +154,6 @@ class Supervisor:
             failing = [keeper for keeper in waiting if keeper.state.restarts >= _MOST_RESTARTS]
             if failing or loop.time() >= deadline:
                 raise NotReadyError(_complaint(self._layout, failing or waiting))
-            dead = [task for task in self._tasks.values() if task.done()]
-            if dead:
-                dead[0].result()
             self._set_phase(Phase.STARTING, f"waiting for {', '.join(keeper.component.name for keeper in waiting)}")
             await asyncio.sleep(_POLL_SECONDS)
 

@@ -271,3 +271,17 @@ async def test_the_shipped_manifests_install_without_their_deployments(second: L
             await own.kubectl(f"--kubeconfig={config}", "get", "clusterroles")
     finally:
         await lifecycle.down(second)
+
+
+async def test_what_cannot_start_is_named_with_the_end_of_its_log(second: Layout, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for name in binaries.PACKAGES:
+        program = folder / name
+        program.write_text("#!/bin/sh\necho no such flag\nexit 2\n")
+        program.chmod(0o755)
+
+    with pytest.raises(DevclusterError, match=r"(?s)etcd is not ready: ended with code 2.*no such flag"):
+        await lifecycle.up(second, Request(binaries=str(folder), scope=Scope.CONTROL_PLANE), print)
+
+    assert lifecycle.running(second) is None, "a failed start must not leave a supervisor"

@@ -108,7 +108,7 @@ def pool(state: str = "Succeeded", *, attempt: int = 1, requested: float = 0.0, 
     return replace(made, **changes)
 
 
-FOREIGN = {"labels": {"team": "other"}, "tags": {}}
+FOREIGN: dict[str, Any] = {"labels": {"team": "other"}, "tags": {}}
 
 
 def node_json(

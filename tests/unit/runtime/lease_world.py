@@ -50,12 +50,14 @@ class FreezingLoop(VirtualLoop):
             return True
         return False
 
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
         gate = _Gate(self, callback, args, context or contextvars.copy_context())
         gate.handle = super().call_soon(gate, context=gate.context)
         return gate.handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         gate = _Gate(self, callback, args, context or contextvars.copy_context())
@@ -146,8 +148,15 @@ class LeaseServer:
             queue.put_nowait(WatchEvent(event.type, deepcopy(event.object)))
 
 
+LATE_SECONDS = 4.8
+"""Close to the most an attempt may take."""
+
+
 class Connection:
-    """The client of one process: `fault` is what happens to its requests now."""
+    """The client of one process: `fault` is what happens to its requests now.
+
+    down: refused; hang: swallowed; lost: done, without a reply; late: done, with a reply after LATE_SECONDS.
+    """
 
     def __init__(self, server: LeaseServer) -> None:
         self._server = server
@@ -163,7 +172,7 @@ class Connection:
         reply = operation()
         if self.fault == "lost":
             await asyncio.Event().wait()
-        await asyncio.sleep(self.latency)
+        await asyncio.sleep(LATE_SECONDS if self.fault == "late" else self.latency)
         return reply
 
     async def get(self, resource: Resource, name: str, *, namespace: str = "") -> Json:

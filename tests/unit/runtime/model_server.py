@@ -47,6 +47,7 @@ class ModelServer:
         self.faults: deque[str] = deque()
         self.requests: list[tuple[float, str]] = []
         self.streaming = True
+        self.watched_from: list[str] = []
         self._version = 1
         self._oldest = 1
         self._history: list[tuple[int, str, Json]] = []
@@ -66,6 +67,12 @@ class ModelServer:
         """Forgets all history: a watch from before meets 410."""
         self._history.clear()
         self._oldest = self._version
+
+    def restore(self) -> None:
+        """Goes back to the empty state of the first version, as after the restore of a backup."""
+        self.objects.clear()
+        self._history.clear()
+        self._version = self._oldest = 1
 
     def _record(self, kind: str, name: str, labels: dict[str, str]) -> None:
         self._version += 1
@@ -99,6 +106,7 @@ class ModelServer:
         """One watch request."""
         await asyncio.sleep(0.01)
         self._asked("watch-list" if initial_events else "watch")
+        self.watched_from.append(resource_version)
         seen = int(resource_version or 0)
         if initial_events:
             if not self.streaming:
@@ -115,7 +123,8 @@ class ModelServer:
                 async for event in self._changes(seen):
                     yield event
         except TimeoutError:
-            return
+            if seen <= self._version:  # to a version it never reached the real server says nothing at all
+                yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": str(self._version)}})
 
     async def _changes(self, seen: int) -> AsyncGenerator[WatchEvent, None]:
         while True:

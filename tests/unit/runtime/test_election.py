@@ -17,7 +17,7 @@ NAMES = ("a", "b", "c")
 MICROTIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 actions = st.tuples(
-    st.sampled_from(["down", "hang", "lost", "", "slow", "freeze", "thaw", "cut", "stop", "start"]),
+    st.sampled_from(["down", "hang", "lost", "late", "", "slow", "freeze", "thaw", "cut", "stop", "start"]),
     st.sampled_from(NAMES),
     st.floats(0.0, 12.0),
 )
@@ -26,7 +26,7 @@ actions = st.tuples(
 def act(world: World, action: str, name: str) -> None:
     """One thing that happens to the candidates."""
     alive = not world.processes[name].done()
-    if action in ("", "down", "hang", "lost"):
+    if action in ("", "down", "hang", "lost", "late"):
         world.connections[name].fault = action
     elif action == "slow":
         world.connections[name].latency = 1.5
@@ -119,6 +119,23 @@ def test_a_leader_cut_off_stops_work_before_another_can_start(fault: str) -> Non
         ended, began = world.ended[0][0], world.began[1][0]
         assert ended < began, "both worked at once"
         assert began <= cut + TIMING.lease + TIMING.renew_deadline / 2 + 2, "the takeover came late"
+
+    on_stage(scenario)
+
+
+def test_the_deadline_counts_from_the_start_of_an_attempt_not_from_its_late_reply() -> None:
+    async def scenario() -> None:
+        world = World(clean_up=30)
+        for name in ("a", "b"):
+            world.start(name)
+            await asyncio.sleep(0.5)
+        world.connections["a"].fault = "late"
+        written = len(world.server.history)
+        while len(world.server.history) == written:  # noqa: ASYNC110 - on a virtual clock
+            await asyncio.sleep(0.05)
+        world.connections["a"].fault = "down"
+        await asyncio.sleep(2 * TIMING.lease)
+        assert world.ended[0][0] < world.began[1][0], "the reply came late, the others' clocks did not"
 
     on_stage(scenario)
 

@@ -66,7 +66,8 @@ async def test_metrics_come_in_the_format_asked_for() -> None:
         assert {"leader_election_master_status", "workqueue_depth", "process_cpu_seconds"} <= names
         _, modern, content_type = await fetch(server.metrics, "/metrics", "application/openmetrics-text;version=1.0.0")
         assert content_type.startswith("application/openmetrics-text")
-        assert {family.name for family in parse_openmetrics(modern)} == names
+        families = parse_openmetrics(modern)  # type: ignore[no-untyped-call]
+        assert {family.name for family in families} == names
 
 
 async def test_metrics_and_probes_do_not_leak_onto_each_others_address() -> None:

@@ -13,6 +13,7 @@ from controller.api.json import Json, name_of
 from controller.api.resources import MACHINES, PODS
 from controller.runtime.cache import Informer
 from controller.runtime.reflector import RESTART_CAUSES, Selection
+from controller.runtime.watch import WatchEvent
 from tests.unit.runtime.model_server import IN_STREAM, REFUSALS, ModelServer
 from tests.unit.virtual_time import run_virtual
 
@@ -93,10 +94,13 @@ def test_a_server_that_cannot_stream_the_state_is_listed() -> None:
 def test_a_watch_that_ends_goes_on_where_it_was() -> None:
     async def scenario(server: ModelServer, informer: Informer, heard: Heard) -> None:
         await informer.wait_synced()
-        await asyncio.sleep(1000)
         server.put("a")
+        server.put("b")
+        await asyncio.sleep(1000)
+        server.put("c")
         await asyncio.sleep(1)
-        assert sorted(heard.state) == ["a"]
+        assert sorted(heard.state) == ["a", "b", "c"]
+        assert server.watched_from == [""] + ["3"] * 4, "nothing is asked for twice"
         assert [what for _, what in server.requests] == ["watch-list"] + ["watch"] * 4
         assert heard.causes == ["ended"] * 4
 
@@ -117,6 +121,18 @@ def test_a_relist_tells_what_changed_what_went_and_nothing_else(fault: str) -> N
         await asyncio.sleep(60)
         assert sorted(heard.changes) == [("added", "new"), ("changed", "changed"), ("deleted", "gone")]
         assert "expired" in heard.causes
+
+    play(scenario)
+
+
+def test_a_watch_that_lived_and_fell_behind_is_read_again_at_once() -> None:
+    async def scenario(server: ModelServer, informer: Informer, heard: Heard) -> None:
+        await informer.wait_synced()
+        await asyncio.sleep(5)
+        server.faults += ["expired event"]
+        server.put("a")
+        await asyncio.sleep(0.1)
+        assert sorted(heard.state) == ["a"]
 
     play(scenario)
 
@@ -149,6 +165,19 @@ def test_a_kind_that_does_not_exist_yet_is_waited_for(caplog: pytest.LogCaptureF
         assert "does not serve pods of v1" in warnings[0].getMessage()
         gaps = [later - earlier for (earlier, _), (later, _) in zip(server.requests, server.requests[1:], strict=False)]
         assert max(gaps) <= 5.1, "a kind installed later is found within seconds"
+
+    play(scenario)
+
+
+def test_a_server_restored_from_a_backup_is_read_again_although_it_says_nothing() -> None:
+    async def scenario(server: ModelServer, informer: Informer, heard: Heard) -> None:
+        for name in "abc":
+            server.put(name)
+        await informer.wait_synced()
+        server.restore()
+        server.put("old")
+        await asyncio.sleep(300)
+        assert sorted(heard.state) == ["old"], "after at most one watch the copy must be right again"
 
     play(scenario)
 
@@ -216,6 +245,33 @@ def test_the_servers_wish_to_wait_is_kept() -> None:
         assert second - first >= 3
 
     play(scenario)
+
+
+class BusyServer(ModelServer):
+    """Objects change while the first state is being streamed."""
+
+    async def watch(self, *arguments: Any, **options: Any) -> Any:
+        self.put("stays")
+        self.put("goes")
+        async for event in super().watch(*arguments, **options):
+            if event.type == "BOOKMARK":
+                gone, changed = self.objects["goes"], self.objects["stays"]
+                yield WatchEvent("DELETED", gone)
+                yield WatchEvent("MODIFIED", changed | {"spec": "new"})
+            yield event
+
+
+def test_changes_within_the_first_state_are_part_of_it() -> None:
+    async def run() -> list[tuple[str, Any]]:
+        informer = Informer(BusyServer(), PODS)
+        task = asyncio.create_task(informer.run())
+        await informer.wait_synced()
+        state = [(name_of(obj), obj.get("spec")) for obj in informer.values()]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return state
+
+    assert run_virtual(run()) == [("stays", "new")]
 
 
 class StallingServer(ModelServer):

@@ -35,7 +35,7 @@ def now() -> float:
 
 
 def test_a_failing_task_ends_the_group_under_its_name() -> None:
-    with pytest.raises(TaskDied, match="^pools failed: 'pool'$") as death:
+    with pytest.raises(TaskDied, match=r"^pools failed: 'pool'$") as death:
         run_virtual(tasks.run_together({"nodes": forever, "pools": fail_after_a_second}))
     assert isinstance(death.value.__cause__, KeyError)
 

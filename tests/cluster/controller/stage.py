@@ -1,0 +1,135 @@
+"""What the operator's tests do to the world, in the words of people who do it."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.api import labels
+from controller.api.conditions import Condition, conditions_of
+from controller.api.json import Json, name_of
+from controller.api.resources import DEPLOYMENTS, EVENTS, MACHINES, NODES, PODS, SERVICES, WORKSPACES, Resource
+from controller.runtime.client import Client
+from controller.runtime.errors import NotFound
+from tests.cluster.harness import eventually, ready_node
+
+V100 = "Standard_NC6s_v3"
+NAME = "phi"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One namespace, whose name is also the label that selects its nodes."""
+
+    client: Client
+    namespace: str
+    log: Path
+
+    async def workspace(self, *, count: int = 1, preset: str = "phi-3-mini-4k-instruct") -> Json:
+        """Creates the example under the name `phi`."""
+        selector = {"matchLabels": {"test": self.namespace}}
+        return await self.client.create(
+            WORKSPACES,
+            {
+                "apiVersion": WORKSPACES.api_version,
+                "kind": WORKSPACES.kind,
+                "metadata": {"name": NAME, "namespace": self.namespace},
+                "resource": {"count": count, "instanceType": V100, "labelSelector": selector},
+                "inference": {"preset": {"name": preset}},
+            },
+        )
+
+    async def node(self, suffix: str = "", *, gpus: int = 1, also: dict[str, str] | None = None) -> str:
+        """Registers a Ready V100 node that the Workspace's selector accepts; its name."""
+        found = {labels.INSTANCE_TYPE: V100, "test": self.namespace, **(also or {})}
+        node = await self.client.create(NODES, ready_node(self.namespace, suffix, gpus=gpus, labels=found))
+        return name_of(node)
+
+    async def get(self) -> Json:
+        """The Workspace as stored."""
+        return await self.client.get(WORKSPACES, NAME, namespace=self.namespace)
+
+    async def delete(self) -> None:
+        """Asks for the Workspace's deletion."""
+        await self.client.delete(WORKSPACES, NAME, namespace=self.namespace)
+
+    async def machines(self) -> list[Json]:
+        """The claims made for Workspaces of this namespace."""
+        found = await self.client.list(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={self.namespace}")
+        return found.items
+
+    async def owned(self, resource: Resource) -> list[Json]:
+        """Objects of this namespace that belong to Workspaces."""
+        found = await self.client.list(resource, namespace=self.namespace, labels=labels.WORKSPACE)
+        return found.items
+
+    async def event_reasons(self) -> list[str]:
+        """The reasons of the Workspace's events, oldest first."""
+        found = await self.client.list(EVENTS, namespace=self.namespace)
+        events = sorted(found.items, key=lambda event: str(event.get("eventTime")))
+        return [event["reason"] for event in events if event["regarding"]["kind"] == "Workspace"]
+
+    async def report(self, machine: str, **status: object) -> None:
+        """Plays the provisioner: writes a claim's status."""
+        await self.client.merge(MACHINES, machine, {"status": status}, subresource="status")
+
+    async def until_condition(self, type_: str, holds: Callable[[Condition], bool]) -> Condition:
+        """Waits until the Workspace's condition of the type is as wanted, and gives it."""
+
+        async def look() -> str:
+            condition = conditions_of(await self.get()).get(type_)
+            return "" if condition is not None and holds(condition) else f"{type_}: {condition}"
+
+        await self.until(look)
+        return conditions_of(await self.get())[type_]
+
+    async def until_reason(self, type_: str, reason: str) -> Condition:
+        """Waits until the condition has the reason."""
+        return await self.until_condition(type_, lambda condition: condition.reason == reason)
+
+    async def until_machines(self, count: int) -> list[Json]:
+        """Waits until that many claims exist."""
+
+        async def look() -> str:
+            found = await self.machines()
+            return "" if len(found) == count else f"{len(found)} machines"
+
+        await self.until(look)
+        return await self.machines()
+
+    async def until_gone(self) -> None:
+        """Waits until nothing of the Workspace is left."""
+
+        async def look() -> str:
+            with suppress(NotFound):
+                return f"Workspace: {(await self.get()).get('status')}"
+            left = [name_of(obj) for kind in (DEPLOYMENTS, SERVICES, PODS) for obj in await self.owned(kind)]
+            return ", ".join([*left, *map(name_of, await self.machines())])
+
+        await self.until(look)
+
+    async def until(self, look: Callable[[], object]) -> None:
+        """Waits for an empty answer; a failure carries the operator's log."""
+        try:
+            await eventually(look, seconds=45)  # type: ignore[arg-type]
+        except AssertionError as error:
+            lines = self.log.read_text(errors="replace").splitlines()
+            ours = [line for line in lines if self.namespace in line or " ERROR " in line]
+            raise AssertionError(f"{error}\noperator:\n" + "\n".join(ours[-25:])) from None
+
+    async def clean_up(self) -> None:
+        """Removes the Workspace and releases claims no provisioner will release."""
+        with suppress(NotFound):
+            await self.delete()
+        for _ in range(100):
+            for machine in await self.machines():
+                with suppress(NotFound):
+                    await self.client.merge(MACHINES, name_of(machine), {"metadata": {"finalizers": None}})
+            if not await self.machines():
+                with suppress(NotFound):
+                    await self.get()
+                    await asyncio.sleep(0.1)
+                    continue
+                return
+            await asyncio.sleep(0.1)

@@ -1,0 +1,332 @@
+"""The provisioner as a process between a real API server and a simulated AKS, for tests."""
+
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from controller.api.claims import Claim, parse_claim
+from controller.api.json import Json, name_of
+from controller.api.resources import EVENTS, MACHINES, NODES
+from controller.runtime.client import Client
+from controller.runtime.errors import NotFound
+from hack.aks_simulator.node_loop import NodeLoop
+from hack.aks_simulator.node_writer import ClientNodeWriter
+from hack.aks_simulator.scenario import Scenario, parse_scenario
+from hack.aks_simulator.settings import Settings
+from hack.aks_simulator.simulator import Simulator
+from hack.aks_simulator.sizes import offered_sizes
+from hack.devcluster.ports import LOOPBACK, Ports
+from tests.cluster.harness import Cluster, eventually
+from tests.unit.hack.aks_simulator_kit import serving
+
+ROOT = Path(__file__).parents[2]
+ROLE = ROOT / "manifests" / "base" / "provisioner" / "cluster-role.yaml"
+SIZE = "Standard_NC6s_v3"
+SIZES = offered_sizes()
+SPEED = 8.0
+SYSTEM_POOL = "nodepool1"
+FLAGS = {
+    "--log-format": "console",
+    "--arm-poll-interval": "300ms",
+    "--arm-idle-interval": "1s",
+    "--launch-retry-initial": "1s",
+    "--launch-retry-max": "2s",
+    "--orphan-grace": "2s",
+    "--leader-elect-lease-duration": "3s",
+    "--leader-elect-renew-deadline": "2s",
+    "--leader-elect-retry-period": "500ms",
+    "--azure-credential": "none",
+    "--azure-location": "eastus",
+}
+
+
+@dataclass(slots=True)
+class Process:
+    """One running provisioner."""
+
+    process: asyncio.subprocess.Process
+    metrics: str
+    health: str
+    log: list[str] = field(default_factory=list)
+
+    async def is_ready(self) -> str:
+        """Empty when it is ready."""
+        if self.process.returncode is not None:
+            return "it ended:\n" + "\n".join(self.log[-20:])
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"{self.health}/readyz") as answer:
+                return "" if answer.status == 200 else await answer.text()
+        except aiohttp.ClientError as error:
+            return repr(error)
+
+    async def scrape(self) -> str:
+        """The text of /metrics."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.metrics}/metrics") as answer:
+            return await answer.text()
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+    async def follow(self) -> None:
+        """Collects the log."""
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.log.append(line.decode().rstrip())
+
+
+@dataclass(slots=True)
+class Bench:
+    """One API server, one simulated AKS cluster, and what a test needs of both."""
+
+    client: Client
+    simulator: Simulator
+    url: str
+    kubeconfig: Path
+    namespace: str
+    stack: AsyncExitStack
+    running: list[Process] = field(default_factory=list)
+
+    async def start(self, identity: str = "one", **flags: str) -> Process:
+        """A provisioner, ready; killed at the end of the test if it still runs."""
+        settings = self.simulator.settings
+        with Ports() as ports:
+            metrics, health = (f"{LOOPBACK}:{ports.take()}" for _ in range(2))
+            given = {
+                **FLAGS,
+                "--kubeconfig": str(self.kubeconfig),
+                "--namespace": self.namespace,
+                "--identity": identity,
+                "--metrics-bind-address": metrics,
+                "--health-probe-bind-address": health,
+                "--azure-endpoint": self.url,
+                "--azure-subscription-id": settings.subscription,
+                "--azure-resource-group": settings.resource_group,
+                "--azure-cluster-name": settings.cluster,
+                **{f"--{name.replace('_', '-')}": value for name, value in flags.items()},
+            }
+            arguments = [part for flag in given.items() for part in flag]
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "provisioner", *arguments), stderr=asyncio.subprocess.PIPE, cwd=ROOT
+            )
+            made = Process(process, f"http://{metrics}", f"http://{health}")
+            following = asyncio.create_task(made.follow())
+            self.stack.push_async_callback(lambda: asyncio.wait([following]))
+            self.stack.push_async_callback(made.kill)
+            self.running.append(made)
+            await eventually(made.is_ready)
+        return made
+
+    def scenario(self, **document: Any) -> None:
+        """Makes this the cloud's scenario from now on; no document heals everything."""
+        self.simulator.replace_scenario(document)
+
+    async def ask(self, *, sizes: Iterable[str] = (SIZE,), **spec: Any) -> str:
+        """Creates a Machine as the workspace controller does; its name."""
+        name = f"ws{secrets.token_hex(4)}"
+        await self.client.create(MACHINES, machine(name, self.namespace, sizes, spec))
+        return name
+
+    async def delete(self, name: str) -> None:
+        """Asks for a Machine's deletion."""
+        await self.client.delete(MACHINES, name)
+
+    async def claim(self, name: str) -> Claim | None:
+        """The Machine; None when it is gone."""
+        try:
+            return parse_claim(await self.client.get(MACHINES, name))
+        except NotFound:
+            return None
+
+    async def ready(self, name: str) -> Claim:
+        """Waits for a Machine to be Ready."""
+        return await self.shows(name, "Ready", "True")
+
+    async def shows(self, name: str, type_: str, status: str, reason: str = "") -> Claim:
+        """Waits for a condition of a Machine."""
+        found: Claim | None = None
+
+        async def check() -> str:
+            nonlocal found
+            found = await self.claim(name)
+            if found is None:
+                return "the Machine is gone"
+            condition = found.conditions.get(type_)
+            wanted = condition is not None and condition.status == status and reason in ("", condition.reason)
+            shown = "; ".join(f"{each.type}={each.status} {each.reason}" for each in found.conditions.values())
+            return "" if wanted else shown or "no conditions yet"
+
+        await self._eventually(check)
+        assert found is not None
+        return found
+
+    async def gone(self, name: str) -> None:
+        """Waits until nothing of a Machine is left: object, pool, node."""
+
+        async def check() -> str:
+            left = [] if await self.claim(name) is None else ["Machine"]
+            left += [f"pool {self.pool_state(name)}"] if self.pool_state(name) else []
+            left += [f"node {name_of(node)}" for node in await self.nodes(name)]
+            return ", ".join(left)
+
+        await self._eventually(check)
+
+    async def nodes(self, pool: str) -> list[Json]:
+        """Nodes of a pool."""
+        return (await self.client.list(NODES, labels=f"agentpool={pool}")).items
+
+    def pool_state(self, name: str) -> str:
+        """A pool's provisioning state; empty when there is none."""
+        pools = {entry["name"]: entry for entry in self.simulator.report()["pools"]}
+        return str(pools[name]["properties"]["provisioningState"]) if name in pools else ""
+
+    def pools(self) -> set[str]:
+        """Names of all pools but the system pool."""
+        return {entry["name"] for entry in self.simulator.report()["pools"]} - {SYSTEM_POOL}
+
+    def requests(self, name: str, operation: str) -> dict[str, int]:
+        """How often an operation on a pool was asked for, by outcome."""
+        counts: dict[str, int] = self.simulator.report()["requests_by_pool"].get(name, {}).get(operation, {})
+        return counts
+
+    async def pool_is(self, name: str, *states: str) -> None:
+        """Waits for a pool's state; the empty word means no pool."""
+
+        async def check() -> str:
+            return "" if self.pool_state(name) in states else f"pool {name} is {self.pool_state(name) or 'absent'}"
+
+        await self._eventually(check)
+
+    async def reasons(self, name: str) -> set[str]:
+        """Reasons of the events about a Machine."""
+        events = await self.client.list(EVENTS, namespace="default", fields=f"regarding.name={name}")
+        return {str(event["reason"]) for event in events.items}
+
+    async def tells(self, name: str, *reasons: str) -> None:
+        """Waits for events about a Machine."""
+
+        async def check() -> str:
+            missing = set(reasons) - await self.reasons(name)
+            return f"no event yet: {sorted(missing)}" if missing else ""
+
+        await self._eventually(check)
+
+    async def _eventually(self, check: Any) -> None:
+        try:
+            await eventually(check)
+        except AssertionError as error:
+            logs = "\n".join(line for process in self.running for line in process.log[-25:])
+            raise AssertionError(f"{error}\nlog of the provisioner:\n{logs}") from error
+
+    async def clean(self) -> None:
+        """Takes away Machines and Nodes by force, whatever state a failed test left them in."""
+        for resource in (MACHINES, NODES):
+            for obj in (await self.client.list(resource)).items:
+                if resource is NODES and not (obj["metadata"].get("labels") or {}).get("agentpool"):
+                    continue
+                with suppress(NotFound):
+                    await self.client.merge(resource, name_of(obj), {"metadata": {"finalizers": None}})
+                    await self.client.delete(resource, name_of(obj))
+
+
+def machine(name: str, namespace: str, sizes: Iterable[str], spec: Json) -> Json:
+    """A Machine for one GPU node."""
+    requirements = [{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": list(sizes)}]
+    return {
+        "apiVersion": MACHINES.api_version,
+        "kind": MACHINES.kind,
+        "metadata": {
+            "name": name,
+            "labels": {
+                "karpenter.sh/provisioner-name": "default",
+                "kaito.sh/workspace": "phi",
+                "kaito.sh/workspacenamespace": namespace,
+                "apps": name,
+            },
+        },
+        "spec": {
+            "requirements": requirements,
+            "taints": [{"key": "sku", "value": "gpu", "effect": "NoSchedule"}],
+            "resources": {"requests": {"storage": "80Gi"}},
+            "machineTemplateRef": {"name": name},
+            **spec,
+        },
+    }
+
+
+@asynccontextmanager
+async def bench(cluster: Cluster, client: Client, namespace: str, **scenario: Any) -> AsyncIterator[Bench]:
+    """Everything but the provisioner, which a test starts itself."""
+    settings = Settings(cluster=namespace, speed=SPEED, nodes_attached=True)
+    start = parse_scenario(scenario) if scenario else Scenario()
+    simulator = Simulator(settings, SIZES, start)
+    kubeconfig = await account(cluster, namespace)
+    async with AsyncExitStack() as stack, serving(simulator) as url:
+        loop = asyncio.create_task(NodeLoop(simulator, ClientNodeWriter(client, settings.node_resource_group)).run())
+        made = Bench(client, simulator, url, kubeconfig, namespace, stack)
+        try:
+            yield made
+        finally:
+            await stack.aclose()
+            loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await loop
+            await made.clean()
+
+
+async def account(cluster: Cluster, namespace: str) -> Path:
+    """A kubeconfig with the very rights the manifests grant, and a Lease of its own."""
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "provisioner", "namespace": namespace}
+    role = yaml.safe_load(ROLE.read_text(encoding="utf-8"))
+    role["metadata"]["name"] = namespace
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]}
+    await cluster.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "provisioner", "namespace": namespace}},
+        role,
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": f"{namespace}-provisioner"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": namespace},
+            "subjects": [subject],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": {"name": "provisioner", "namespace": namespace},
+            "rules": [leases],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "provisioner", "namespace": namespace},
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "provisioner"},
+            "subjects": [subject],
+        },
+    )
+    return await cluster.token_kubeconfig(namespace, "provisioner")
+
+
+def writes_of(audit_log: Path, account: str) -> list[str]:
+    """Requests of a service account that change something, Leases excepted, in the order they were made."""
+    found = []
+    for line in audit_log.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if entry["user"]["username"] != account or entry["verb"] in ("get", "list", "watch"):
+                continue
+            if "/leases" not in entry["requestURI"]:
+                found.append(f"{entry['verb']} {entry['requestURI']}")
+    return found

@@ -1,0 +1,325 @@
+"""The provisioner on a real API server, with the real Azure SDK, against the AKS simulator."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from controller.api.json import Json, finalizers_of, labels_of
+from controller.api.reasons import Reason
+from controller.api.resources import DEPLOYMENTS, LEASES, MACHINES, NODES, Resource
+from controller.runtime.client import Client
+from hack.aks_simulator.pools import Change, delete_pool, put_pool
+from tests.cluster.harness import Cluster, eventually
+from tests.cluster.provisioner_kit import SIZE, Bench, bench, writes_of
+
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", namespaced=True)
+
+
+@pytest.fixture
+async def world(cluster: Cluster, crds: None, client: Client, namespace: str) -> AsyncIterator[Bench]:
+    async with bench(cluster, client, namespace) as made:
+        yield made
+
+
+def rule(effect: Json, operation: str = "put_pool", **more: Any) -> dict[str, Any]:
+    """A scenario with one rule."""
+    return {"rules": [{"match": {"operation": operation}, **more, **effect}]}
+
+
+async def test_a_machine_becomes_a_ready_gpu_node(world: Bench) -> None:
+    await world.start()
+    name = await world.ask()
+    claim = await world.ready(name)
+    (node,) = await world.nodes(name)
+    assert claim.node_name == node["metadata"]["name"]
+    assert claim.provider_id == node["spec"]["providerID"]
+    assert labels_of(node)["karpenter.sh/registered"] == "true"
+    assert labels_of(node)["karpenter.sh/initialized"] == "true"
+    assert labels_of(node)["apps"] == name
+    assert "karpenter.sh/termination" in finalizers_of(node)
+    stored = await world.client.get(MACHINES, name)
+    assert stored["status"]["allocatable"]["nvidia.com/gpu"] == "1"
+    assert labels_of(stored)["node.kubernetes.io/instance-type"] == SIZE
+    assert world.requests(name, "put_pool") == {"201": 1}, "one Machine, one request, one pool"
+    assert world.requests(name, "get_pool") == {}, "the shared list is enough"
+    await world.tells(name, Reason.AGENT_POOL_CREATING, Reason.LAUNCHED, Reason.REGISTERED, Reason.READY)
+
+
+async def test_a_ready_machine_costs_no_further_writes(world: Bench, cluster: Cluster) -> None:
+    await world.start()
+    await world.ready(await world.ask())
+    account = f"system:serviceaccount:{world.namespace}:provisioner"
+    await asyncio.sleep(2)
+    before = writes_of(cluster.layout.audit_log, account)
+    await asyncio.sleep(5)
+    assert before
+    assert writes_of(cluster.layout.audit_log, account) == before
+
+
+async def test_deletion_drains_the_node_within_budgets_and_leaves_nothing(world: Bench, namespace: str) -> None:
+    await world.start()
+    name = await world.ask()
+    await world.ready(name)
+    await run_guarded_pod(world, namespace, name)
+    await world.delete(name)
+    await world.shows(name, "Ready", "False", Reason.DRAINING)
+    assert world.pool_state(name) == "Succeeded", "the pool stays while a budget holds a pod"
+    await world.client.delete(BUDGETS, "web", namespace=namespace)
+    await world.gone(name)
+    await world.tells(name, Reason.DRAINING, Reason.INSTANCE_TERMINATING)
+
+
+async def run_guarded_pod(world: Bench, namespace: str, pool: str) -> None:
+    """A pod on the pool's node that a disruption budget keeps from leaving."""
+    meta = {"name": "web", "namespace": namespace}
+    spec = {
+        "terminationGracePeriodSeconds": 1,
+        "nodeSelector": {"apps": pool},
+        "tolerations": [{"key": "sku", "operator": "Exists"}],
+        "containers": [{"name": "web", "image": "web"}],
+    }
+    selector = {"matchLabels": {"app": "web"}}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
+    deployment = {"replicas": 1, "selector": selector, "template": template}
+    await world.client.create(
+        DEPLOYMENTS, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": deployment}
+    )
+    budget = {"minAvailable": 1, "selector": selector}
+    await world.client.create(
+        BUDGETS, {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": budget}
+    )
+
+    async def available() -> str:
+        found = await world.client.get(DEPLOYMENTS, "web", namespace=namespace)
+        return "" if found.get("status", {}).get("availableReplicas") == 1 else "the pod is not available"
+
+    await eventually(available)
+
+
+@pytest.mark.parametrize("enforcement", ["request", "operation"])
+async def test_a_quota_refusal_is_explained_and_heals_by_itself(world: Bench, enforcement: str) -> None:
+    world.scenario(quota={"families": {"standardNCSv3Family": 0}, "enforcement": enforcement})
+    await world.start()
+    name = await world.ask()
+    claim = await world.shows(name, "MachineLaunched", "False", Reason.QUOTA_EXCEEDED)
+    first = claim.conditions["MachineLaunched"].message.partition("\n")[0]
+    assert SIZE in first
+    assert "6 vCPU" in first
+    assert "Fix: " in first
+    assert len(first) <= 256
+    assert claim.holdup == claim.conditions["MachineLaunched"], "this is what the workspace controller shows"
+    await world.tells(name, Reason.QUOTA_EXCEEDED)
+    world.scenario()
+    await world.ready(name)
+    assert world.requests(name, "put_pool")["201"] == (1 if enforcement == "request" else 2)
+
+
+async def test_a_failed_allocation_is_explained_removed_and_tried_again(world: Bench) -> None:
+    world.scenario(**rule({"fail": {"cause": "AllocationFailed", "after_seconds": 2}}, times=1))
+    await world.start()
+    name = await world.ask()
+    await world.shows(name, "MachineLaunched", "False", Reason.ALLOCATION_FAILED)
+    await world.ready(name)
+    assert world.requests(name, "put_pool") == {"201": 2}
+    assert sum(world.requests(name, "delete_pool").values()) == 1
+    stored = await world.client.get(MACHINES, name)
+    assert "kaito.sh/launch-failure" not in stored["metadata"].get("annotations", {}), "a success ends the memory"
+
+
+async def test_the_next_allowed_size_is_taken_when_one_is_not_to_be_had(world: Bench) -> None:
+    world.scenario(retired_sizes=[SIZE])
+    await world.start()
+    name = await world.ask(sizes=[SIZE, "Standard_NC24ads_A100_v4"])
+    await world.ready(name)
+    (node,) = await world.nodes(name)
+    assert labels_of(node)["node.kubernetes.io/instance-type"] == "Standard_NC24ads_A100_v4"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "type_", "reason"),
+    [
+        (rule({"node": "never_registers"}), "MachineRegistered", Reason.NODE_NOT_FOUND),
+        (rule({"node": "never_ready"}), "MachineInitialized", Reason.NODE_NOT_READY),
+        (rule({"node": "no_gpu"}), "MachineInitialized", Reason.GPUS_NOT_ADVERTISED),
+    ],
+    ids=["node never joins", "node never ready", "GPU never shows"],
+)
+async def test_what_is_waited_for_is_named_then_its_deadline_and_healing_ends_it(
+    world: Bench, scenario: dict[str, Any], type_: str, reason: Reason
+) -> None:
+    world.scenario(**scenario)
+    await world.start(registration_deadline="3s", initialization_deadline="3s")
+    name = await world.ask()
+    await world.shows(name, type_, "Unknown", reason)
+    timeout = Reason.REGISTRATION_TIMEOUT if type_ == "MachineRegistered" else Reason.INITIALIZATION_TIMEOUT
+    await world.shows(name, type_, "False", timeout)
+    world.scenario()
+    await world.ready(name)
+
+
+async def test_a_foreign_pool_of_the_same_name_is_never_touched(world: Bench) -> None:
+    name = await world.ask()
+    body = {"properties": {"count": 1, "vmSize": SIZE, "nodeLabels": {"team": "other"}}}
+    make_pool(world, name, body)
+    await world.start()
+    await world.shows(name, "MachineLaunched", "False", Reason.NAME_CONFLICT)
+    await world.delete(name)
+
+    async def let_go() -> str:
+        return "" if await world.claim(name) is None else "the Machine is still there"
+
+    await eventually(let_go)
+    assert world.requests(name, "put_pool") == {}
+    assert world.requests(name, "delete_pool") == {}
+
+
+def make_pool(world: Bench, name: str, body: Json) -> None:
+    """A pool made by somebody else."""
+    started = put_pool(world.simulator.advance(), world.simulator.context(), Change(name), body)
+    world.simulator.update(started.world)
+    world.simulator.changed.set()
+
+
+def remove_pool(world: Bench, name: str) -> None:
+    """A pool's removal by somebody else."""
+    simulator = world.simulator
+    started = delete_pool(simulator.advance(), simulator.context(), Change(name), ignore_budgets=True)
+    assert started is not None
+    simulator.update(started.world)
+    simulator.changed.set()
+
+
+@pytest.mark.parametrize("state", ["before launch", "creating", "failed", "no node"])
+async def test_a_machine_deleted_in_any_state_leaves_no_pool(world: Bench, state: str) -> None:
+    if state == "before launch":
+        world.scenario(**rule({"reply": {"status": 503}}))
+    elif state == "creating":
+        world.scenario(timing={"boot_seconds": 8000})
+    elif state == "failed":
+        world.scenario(quota={"families": {"standardNCSv3Family": 0}, "enforcement": "operation"})
+    else:
+        world.scenario(**rule({"node": "never_registers"}))
+    await world.start()
+    name = await world.ask()
+    if state == "before launch":
+        await world.shows(name, "MachineLaunched", "Unknown", Reason.CLOUD_UNAVAILABLE)
+    elif state == "creating":
+        await world.pool_is(name, "Creating")
+    elif state == "failed":
+        await world.shows(name, "MachineLaunched", "False", Reason.QUOTA_EXCEEDED)
+    else:
+        await world.shows(name, "MachineLaunched", "True")
+    await world.delete(name)
+    await world.gone(name)
+    assert world.pools() == set()
+
+
+async def test_a_machine_deleted_while_nobody_runs_is_cleaned_up_later(world: Bench) -> None:
+    first = await world.start()
+    name = await world.ask()
+    await world.pool_is(name, "Creating", "Succeeded")
+    await first.kill()
+    await world.delete(name)
+    await world.start("two")
+    await world.gone(name)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.4, 0.9, 1.3])
+async def test_killed_at_any_moment_a_launch_goes_on_and_stays_one_pool(world: Bench, pause: float) -> None:
+    first = await world.start()
+    name = await world.ask()
+    await asyncio.sleep(pause)
+    await first.kill()
+    await world.start("two")
+    await world.ready(name)
+    assert world.requests(name, "put_pool")["201"] == 1
+    assert world.pools() == {name}
+
+
+async def test_the_count_of_failed_launches_survives_a_kill(world: Bench) -> None:
+    world.scenario(quota={"families": {"standardNCSv3Family": 0}})
+    first = await world.start(launch_retry_initial="1h", launch_retry_max="1h")
+    name = await world.ask()
+    await world.shows(name, "MachineLaunched", "False", Reason.QUOTA_EXCEEDED)
+    await first.kill()
+    await world.start("two", launch_retry_initial="1h", launch_retry_max="1h")
+    await asyncio.sleep(3)
+    assert world.requests(name, "put_pool") == {"400": 1}, "the pause is remembered on the Machine"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_of_two_replicas_one_works_and_the_other_takes_over(world: Bench, how: signal.Signals) -> None:
+    replicas = {identity: await world.start(identity) for identity in ("one", "two")}
+    await world.ready(await world.ask())
+    lease = await world.client.get(LEASES, "kaito-provisioner", namespace=world.namespace)
+    leader = lease["spec"]["holderIdentity"]
+    name = await world.ask()
+    await world.pool_is(name, "Creating", "Succeeded")
+    replicas[leader].process.send_signal(how)
+    await world.ready(name)
+    late = await world.ask()
+    await world.ready(late)
+    assert [world.requests(each, "put_pool") for each in (name, late)] == [{"201": 1}] * 2
+
+
+async def test_a_pool_without_a_machine_is_removed_and_a_foreign_one_stays(world: Bench) -> None:
+    ours = {
+        "kaito.sh/workspace": "gone",
+        "kaito.sh/machine-type": "gpu",
+        "kaito.sh/creation-timestamp": "2026-01-01T00-00-00Z",
+    }
+    make_pool(world, "wsorphan", {"properties": {"count": 1, "vmSize": SIZE, "nodeLabels": ours}})
+    make_pool(world, "others", {"properties": {"count": 1, "vmSize": SIZE, "nodeLabels": {"team": "other"}}})
+    await world.start()
+    await world.pool_is("wsorphan", "")
+    assert world.pools() == {"others"}
+
+
+async def test_a_machine_whose_pool_vanished_is_given_up_so_that_another_can_take_its_place(world: Bench) -> None:
+    await world.start()
+    name = await world.ask()
+    await world.ready(name)
+    remove_pool(world, name)
+    await world.gone(name)
+    assert world.requests(name, "put_pool") == {"201": 1}, "a lost node is replaced by a new Machine, not relaunched"
+
+
+async def test_deleting_the_node_object_takes_machine_and_pool_with_it(world: Bench) -> None:
+    await world.start()
+    name = await world.ask()
+    claim = await world.ready(name)
+    await world.client.delete(NODES, claim.node_name)
+    await world.gone(name)
+
+
+async def test_a_machine_of_somebody_else_is_left_alone(world: Bench) -> None:
+    await world.start()
+    name = await world.ask()
+    other = await world.client.get(MACHINES, name)
+    foreign = {**other, "metadata": {"name": "foreign1", "labels": {"karpenter.sh/provisioner-name": "default"}}}
+    await world.client.create(MACHINES, {key: foreign[key] for key in ("apiVersion", "kind", "metadata", "spec")})
+    await world.ready(name)
+    untouched = await world.client.get(MACHINES, "foreign1")
+    assert (finalizers_of(untouched), untouched.get("status")) == ([], None)
+
+
+async def test_the_metrics_tell_what_was_done(world: Bench) -> None:
+    process = await world.start()
+    await world.ready(await world.ask())
+    text = await process.scrape()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    created = [
+        sample.value
+        for sample in families["kaito_arm_requests"].samples
+        if sample.labels == {"operation": "create", "code": "success"}
+    ]
+    assert created == [1.0]
+    states = {sample.labels["state"]: sample.value for sample in families["kaito_claims"].samples}
+    assert states["ready"] == 1
+    assert states["failed"] == 0
+    assert {"workqueue_depth", "controller_runtime_reconcile", "rest_client_requests"} <= set(families)
+    assert "leader_election_master_status" in families

@@ -1,0 +1,161 @@
+"""The adapter on the real Azure SDK, against the AKS simulator over HTTP."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from controller.api.json import Json
+from hack.aks_simulator.settings import Settings
+from hack.aks_simulator.simulator import Simulator
+from provisioner.agentpools import AgentPools
+from provisioner.errors import CloudError, ErrorKind
+from provisioner.pools import pool_body
+from provisioner.settings import AzureSettings, CredentialKind
+from tests.unit.hack.aks_simulator_kit import CLUSTER, GROUP, serving, simulator
+from tests.unit.provisioner.builders import NAME, SIZE, UID, at, claim
+
+BODY = pool_body(claim(), vm_size=SIZE, gpu=True, attempt=1, now=at(0))
+
+
+@asynccontextmanager
+async def azure(document: Json | None = None, **changes: Any) -> AsyncIterator[tuple[AgentPools, Simulator]]:
+    """The adapter and the cloud behind it."""
+    cloud = simulator(document)
+    async with serving(cloud) as url:
+        settings = {
+            "subscription_id": Settings().subscription,
+            "resource_group": GROUP,
+            "cluster_name": CLUSTER,
+            "endpoint": url,
+            "credential": CredentialKind.NONE,
+            **changes,
+        }
+        api = AgentPools(AzureSettings(**settings), user_agent="test")
+        try:
+            yield api, cloud
+        finally:
+            await api.close()
+
+
+async def refused(call: Awaitable[object]) -> CloudError:
+    """The error a call ends in."""
+    with pytest.raises(CloudError) as caught:
+        await call
+    return caught.value
+
+
+def rule(effect: Json, operation: str = "put_pool", **more: Any) -> Json:
+    """A scenario of one rule."""
+    return {"rules": [{"match": {"operation": operation}, **more, **effect}]}
+
+
+async def test_a_pool_is_made_seen_and_removed() -> None:
+    async with azure() as (api, _):
+        begun = await api.create(NAME, BODY)
+        assert (begun.state, begun.vm_size, begun.tags["kaito-claim-uid"]) == ("Creating", SIZE, UID)
+        assert begun.labels["kaito.sh/workspace"] == "phi"
+        await asyncio.sleep(0.2)
+        assert (await api.get(NAME)).succeeded
+        assert NAME in {pool.name for pool in await api.list()}
+        await api.delete(NAME, ignore_disruption_budgets=True)
+        await asyncio.sleep(0.2)
+        assert (await refused(api.get(NAME))).kind is ErrorKind.POOL_NOT_FOUND
+
+
+async def test_create_does_not_wait_for_the_operation() -> None:
+    async with azure({"timing": {"boot_seconds": 86400}}) as (api, _):
+        started = asyncio.get_running_loop().time()
+        await api.create(NAME, BODY)
+        assert asyncio.get_running_loop().time() - started < 60, "the operation itself takes 864 s"
+
+
+async def test_a_second_create_never_touches_the_first_pool() -> None:
+    async with azure() as (api, cloud):
+        await api.create(NAME, BODY)
+        assert (await refused(api.create(NAME, BODY))).kind is ErrorKind.EXISTS
+        assert cloud.report()["requests"]["put_pool"] == {"201": 1, "412": 1}
+
+
+async def test_removing_what_is_gone_is_no_error() -> None:
+    for answer in (204, 404):
+        async with azure({"delete_missing": answer}) as (api, _):
+            await api.delete("absent")
+
+
+async def test_a_running_creation_can_be_aborted() -> None:
+    async with azure({"timing": {"boot_seconds": 8000}}) as (api, _):
+        await api.create(NAME, BODY)
+        await api.abort(NAME)
+        assert (await api.get(NAME)).state in ("Canceling", "Canceled")
+
+
+async def test_an_asynchronous_failure_is_read_from_the_pool() -> None:
+    async with azure(rule({"fail": {"cause": "AllocationFailed", "after_seconds": 1}})) as (api, _):
+        await api.create(NAME, BODY)
+        await asyncio.sleep(0.2)
+        pool = await api.get(NAME)
+        assert pool.failed
+        assert pool.fault is not None
+        assert pool.fault.kind is ErrorKind.CAPACITY
+
+
+async def test_lists_follow_pages() -> None:
+    async with azure({"page_size": 1}) as (api, _):
+        await api.create(NAME, BODY)
+        assert len(await api.list()) == 2
+
+
+@pytest.mark.parametrize(
+    ("scenario", "kind"),
+    [
+        ({"quota": {"families": {"standardNCSv3Family": 0}}}, ErrorKind.QUOTA),
+        ({"retired_sizes": [SIZE]}, ErrorKind.SKU),
+        (rule({"reply": {"status": 403, "code": "AuthorizationFailed"}}), ErrorKind.PERMISSION),
+        (rule({"reply": {"status": 503, "envelope": "html"}}), ErrorKind.UNAVAILABLE),
+    ],
+)
+async def test_refusals_are_classified_and_asked_for_once(scenario: Json, kind: ErrorKind) -> None:
+    async with azure(scenario) as (api, cloud):
+        assert (await refused(api.create(NAME, BODY))).kind is kind
+        counts = cloud.report()["requests"]["put_pool"]
+        assert sum(counts.values()) == 1, "when to try again is decided by the claim's lifecycle"
+
+
+async def test_a_connection_cut_after_the_request_took_effect_leaves_a_pool_that_is_found_again() -> None:
+    async with azure(rule({"cut": "after"}, times=1)) as (api, _):
+        await refused(api.create(NAME, BODY))
+        assert (await refused(api.create(NAME, BODY))).kind is ErrorKind.EXISTS
+        assert (await api.get(NAME)).tags["kaito-claim-uid"] == UID
+
+
+async def test_a_cut_connection_is_a_passing_fault() -> None:
+    async with azure(rule({"cut": "before"})) as (api, _):
+        assert (await refused(api.create(NAME, BODY))).fault.transient
+
+
+async def test_throttling_is_honoured_without_sleeping_and_without_asking_again() -> None:
+    document = rule({"reply": {"status": 429, "code": "Throttled", "retry_after": 60}}, "list_pools")
+    async with azure(document) as (api, cloud):
+        started = time.monotonic()
+        first = await refused(api.list())
+        second = await refused(api.get(NAME))
+        assert time.monotonic() - started < 30
+        assert (first.kind, first.retry_after) == (ErrorKind.THROTTLED, 60)
+        assert second.kind is ErrorKind.THROTTLED
+        assert "get_pool" not in cloud.report()["requests"]
+
+
+async def test_a_wrong_group_or_cluster_is_not_taken_for_an_absent_pool() -> None:
+    for field in ("resource_group", "cluster_name"):
+        changes: dict[str, Any] = {field: "nowhere"}
+        async with azure(**changes) as (api, _):
+            assert (await refused(api.get(NAME))).kind is ErrorKind.CLUSTER_NOT_FOUND
+
+
+async def test_an_endpoint_nobody_listens_on_is_unavailable() -> None:
+    async with azure(endpoint="http://127.0.0.1:9") as (api, _):
+        assert (await refused(api.list())).kind is ErrorKind.UNAVAILABLE

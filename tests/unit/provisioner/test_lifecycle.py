@@ -1,0 +1,218 @@
+"""The whole lifecycle: the order of its actions, and what it must never do whatever it sees."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.errors import ErrorKind, Fault
+from provisioner.history import Failure
+from provisioner.lifecycle import decide
+from provisioner.pools import belongs
+from provisioner.steps import (
+    ConfirmPool,
+    CreatePool,
+    DeleteClaim,
+    DeletePool,
+    Drain,
+    Observed,
+    PatchClaim,
+    RecordFailure,
+    ReleaseClaim,
+)
+from provisioner.times import rfc3339
+from tests.unit.provisioner.builders import FINALIZER, FOREIGN, NODE, SIZE, at, machine, node, pool, seen
+
+ALL = ["Launched", "Registered", "Initialized"]
+
+
+def test_the_finalizer_comes_before_anything_is_made() -> None:
+    step = decide(seen(machine(finalizers=[])))
+    assert isinstance(step.action, PatchClaim)
+    assert step.action.metadata["finalizers"] == [FINALIZER]
+    assert step.action.metadata["labels"] == {"node.kubernetes.io/instance-type": SIZE}
+
+
+def test_other_finalizers_stay() -> None:
+    step = decide(seen(machine(finalizers=["other"])))
+    assert isinstance(step.action, PatchClaim)
+    assert step.action.metadata["finalizers"] == ["other", FINALIZER]
+
+
+def test_a_success_ends_the_memory_of_failures() -> None:
+    failure = Failure(2, rfc3339(at(0)), ErrorKind.QUOTA)
+    labelled = {"node.kubernetes.io/instance-type": SIZE, "kaito.sh/workspace": "phi"}
+    step = decide(seen(machine(done=["Launched"], failure=failure, labels=labelled), pool=pool()))
+    assert isinstance(step.action, PatchClaim)
+    assert step.action.metadata["annotations"] == {"kaito.sh/launch-failure": None}
+
+
+def test_the_claim_shows_what_kubectl_get_looks_for() -> None:
+    place = {"topology.kubernetes.io/zone": "eastus-1", "kubernetes.io/arch": "amd64"}
+    step = decide(seen(machine(), pool=pool(), nodes=[node(labels=place)]))
+    assert isinstance(step.action, PatchClaim)
+    assert step.action.metadata["labels"] == {
+        "node.kubernetes.io/instance-type": SIZE,
+        "karpenter.sh/capacity-type": "on-demand",
+        **place,
+    }
+
+
+@pytest.mark.parametrize(
+    ("nodes", "confirmed", "expected"),
+    [
+        ([], False, ConfirmPool),
+        ([], True, DeleteClaim),
+        ([node(ready=False)], True, DeleteClaim),
+    ],
+    ids=["is it really gone?", "gone", "gone, and its node dead"],
+)
+def test_a_claim_whose_instance_vanished_is_replaced_after_a_second_look(
+    nodes: list[Any], confirmed: bool, expected: type
+) -> None:
+    labelled = {"node.kubernetes.io/instance-type": SIZE, "karpenter.sh/capacity-type": "on-demand"}
+    stored = machine(done=ALL, labels={"kaito.sh/workspace": "phi", **labelled})
+    step = decide(seen(stored, nodes=nodes, confirmed_gone=confirmed))
+    assert isinstance(step.action, expected)
+
+
+def test_a_live_node_outweighs_a_pool_that_is_not_listed() -> None:
+    labelled = {"node.kubernetes.io/instance-type": SIZE, "karpenter.sh/capacity-type": "on-demand"}
+    stored = machine(done=ALL, labels={"kaito.sh/workspace": "phi", **labelled})
+    assert decide(seen(stored, nodes=[node()])).action is None
+
+
+def test_deleting_the_node_object_deletes_its_claim() -> None:
+    step = decide(seen(machine(done=ALL), pool=pool(), nodes=[node(deleting=True)]))
+    assert isinstance(step.action, DeleteClaim)
+
+
+STATES = ["Creating", "Updating", "Succeeded", "Failed", "Canceled", "Canceling", "Deleting", "Whatever"]
+faults = st.none() | st.builds(Fault, kind=st.sampled_from(sorted(ErrorKind)))
+pools = st.none() | st.builds(
+    lambda state, attempt, changes, fault: pool(state, attempt=attempt, fault=fault, **changes),
+    st.sampled_from(STATES),
+    st.integers(min_value=0, max_value=5),
+    st.sampled_from([{}, FOREIGN]),
+    faults,
+)
+nodes = st.lists(
+    st.builds(
+        lambda options: node(**options),
+        st.fixed_dictionaries(
+            {
+                "ready": st.booleans(),
+                "registered": st.booleans(),
+                "initialized": st.booleans(),
+                "deleting": st.booleans(),
+                "gpus": st.integers(min_value=0, max_value=1),
+                "name": st.sampled_from([NODE, "other"]),
+            }
+        ),
+    ),
+    max_size=2,
+    unique_by=lambda found: found.name,
+)
+failures = st.none() | st.builds(
+    Failure,
+    attempts=st.integers(min_value=1, max_value=50),
+    time=st.integers(min_value=0, max_value=4000).map(lambda seconds: rfc3339(at(seconds))),
+    kind=st.sampled_from(sorted(ErrorKind)),
+    vm_size=st.just(SIZE),
+)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> Observed:
+    """Anything that can be seen of a claim."""
+    found = draw(pools)
+    stored = machine(
+        sizes=draw(st.sampled_from([(), (SIZE,), (SIZE, "Standard_NC24ads_A100_v4")])),
+        done=ALL[: draw(st.integers(min_value=0, max_value=3))],
+        failure=draw(failures),
+        deleted_at=draw(st.sampled_from([None, None, 0.0])),
+        finalizers=draw(st.sampled_from([[], [FINALIZER], [FINALIZER, "other"]])),
+    )
+    return seen(
+        stored,
+        pool=found,
+        nodes=draw(nodes),
+        after=draw(st.integers(min_value=0, max_value=5000)),
+        known=draw(st.booleans()),
+        fault=draw(faults),
+        confirmed_gone=found is None and draw(st.booleans()),
+        drained=draw(st.sampled_from([{}, {NODE: Drain()}, {NODE: Drain(("a/p",), ())}])),
+    )
+
+
+@given(views())
+def test_a_pool_is_asked_for_only_when_there_is_none_and_the_claim_cannot_slip_away(view: Observed) -> None:
+    if isinstance(decide(view).action, CreatePool):
+        assert view.pool is None
+        assert view.pools_known
+        assert not view.claim.deleting
+        assert FINALIZER in view.claim.finalizers
+        assert view.claim.instance_types
+
+
+@given(views())
+def test_a_pool_is_removed_only_when_it_is_ours_and_either_unwanted_or_failed(view: Observed) -> None:
+    if isinstance(decide(view).action, DeletePool):
+        assert view.pool is not None
+        assert belongs(view.pool, view.claim), "a foreign pool is never touched"
+        assert view.claim.deleting or view.pool.failed
+
+
+@given(views())
+def test_a_claim_is_let_go_only_when_the_cloud_was_asked_about_its_pool(view: Observed) -> None:
+    if isinstance(decide(view).action, ReleaseClaim):
+        assert view.claim.deleting
+        assert view.confirmed_gone or (view.pool is not None and not belongs(view.pool, view.claim))
+        assert not any(found.finalized and found.owned_by_claim(view.claim.name) for found in view.nodes)
+
+
+@given(views())
+def test_a_claim_is_never_deleted_because_the_cloud_is_silent(view: Observed) -> None:
+    if isinstance(decide(view).action, DeleteClaim) and not any(found.deleting for found in view.nodes):
+        assert view.confirmed_gone
+        assert view.fault is None
+
+
+@given(views())
+def test_after_a_fault_the_cloud_is_left_alone_for_a_while(view: Observed) -> None:
+    if view.fault is not None:
+        step = decide(view)
+        assert not isinstance(step.action, CreatePool | DeletePool | ConfirmPool)
+
+
+@given(views())
+def test_the_decision_is_the_same_every_time_and_ready_means_all_three(view: Observed) -> None:
+    step = decide(view)
+    assert decide(replace(view)) == step
+    ready = next((found for found in step.conditions if found.type == "Ready"), None)
+    if ready is not None and ready.status == "True":
+        assert not view.claim.deleting
+        assert all(found.status == "True" for found in step.conditions)
+
+
+@given(views())
+def test_whoever_waits_will_be_woken(view: Observed) -> None:
+    """By a moment, by the cloud's picture, or by an object; only what needs a person waits for a change alone."""
+    step = decide(view)
+    claim = view.claim
+    if step.action is not None or claim.deleting or not view.pools_known or view.nodes or not claim.instance_types:
+        return
+    settled = claim.is_true("MachineRegistered")
+    overdue = any(found.reason == "RegistrationTimeout" for found in step.conditions)
+    assert settled or overdue or step.watch or step.requeue_after is not None, step
+
+
+@given(views())
+def test_a_recorded_failure_is_not_recorded_again(view: Observed) -> None:
+    step = decide(view)
+    if isinstance(step.action, RecordFailure):
+        noted = machine(failure=step.action.failure, finalizers=view.claim.finalizers)
+        again = decide(seen(noted, pool=view.pool, nodes=view.nodes))
+        assert not isinstance(again.action, RecordFailure)

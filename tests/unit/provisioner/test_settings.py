@@ -1,0 +1,86 @@
+"""The command line and the environment."""
+
+import pytest
+
+from provisioner.settings import Cloud, CredentialKind, parse_settings
+
+CLUSTER = [
+    "--azure-subscription-id=s",
+    "--azure-resource-group=g",
+    "--azure-cluster-name=c",
+]
+
+
+def test_the_defaults_suit_a_cluster_in_azure() -> None:
+    settings = parse_settings(CLUSTER)
+    assert settings.azure.cloud is Cloud.PUBLIC
+    assert settings.azure.credential is CredentialKind.WORKLOAD_IDENTITY
+    assert (settings.poll_interval, settings.idle_interval) == (4, 300)
+    assert (settings.policy.launch_deadline, settings.policy.retry_initial) == (1800, 30)
+
+
+def test_the_variables_of_gpu_provisioner_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "ARM_SUBSCRIPTION_ID": "sub",
+        "ARM_RESOURCE_GROUP": "group",
+        "AZURE_CLUSTER_NAME": "cluster",
+        "LOCATION": "westus",
+    }.items():
+        monkeypatch.setenv(name, value)
+    azure = parse_settings([]).azure
+    assert (azure.subscription_id, azure.resource_group, azure.cluster_name, azure.location) == (
+        "sub",
+        "group",
+        "cluster",
+        "westus",
+    )
+
+
+def test_every_deadline_is_a_setting() -> None:
+    policy = parse_settings(
+        [
+            *CLUSTER,
+            "--launch-deadline=1s",
+            "--registration-deadline=2s",
+            "--initialization-deadline=3s",
+            "--drain-deadline=4s",
+            "--termination-deadline=5s",
+            "--launch-retry-initial=6s",
+            "--launch-retry-max=7s",
+            "--orphan-grace=8s",
+        ]
+    ).policy
+    assert [
+        policy.launch_deadline,
+        policy.registration_deadline,
+        policy.initialization_deadline,
+        policy.drain_deadline,
+        policy.termination_deadline,
+        policy.retry_initial,
+        policy.retry_max,
+        policy.orphan_grace,
+    ] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("extra", "word"),
+    [
+        (["--azure-credential=none"], "--azure-endpoint"),
+        (["--azure-cloud=mars"], "public"),
+        (["--workers=0"], "1 to 1000"),
+        (["--arm-poll-interval=5"], "duration"),
+    ],
+)
+def test_a_wrong_value_ends_the_start_with_the_form_expected(
+    extra: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_settings([*CLUSTER, *extra])
+    assert word in capsys.readouterr().err
+
+
+def test_the_cluster_must_be_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ARM_SUBSCRIPTION_ID", raising=False)
+    with pytest.raises(SystemExit):
+        parse_settings(CLUSTER[1:])
+    assert "--azure-subscription-id" in capsys.readouterr().err

@@ -1,0 +1,74 @@
+"""What is written and told, and above all when nothing is."""
+
+from typing import Any
+
+from controller.api.json import Json
+from controller.api.reasons import Reason
+from provisioner.lifecycle import decide
+from provisioner.status import events_for, new_status
+from provisioner.steps import Observed
+from tests.unit.provisioner.builders import NODE, PROVIDER_ID, machine, node, pool, seen
+
+
+def after_writing(view: Observed) -> tuple[Observed, Json | None]:
+    """The view once its status was written, and that status."""
+    status = new_status(view, decide(view).conditions)
+    stored = {**view.stored, "status": status or view.stored["status"]}
+    return seen(stored, pool=view.pool, nodes=view.nodes), status
+
+
+def ready_view() -> Observed:
+    """A claim whose node has just become complete."""
+    return seen(machine(done=["Launched", "Registered"]), pool=pool(), nodes=[node()])
+
+
+def test_a_finished_claim_carries_identity_and_resources_of_its_node() -> None:
+    _, status = after_writing(ready_view())
+    assert status is not None
+    assert (status["nodeName"], status["providerID"]) == (NODE, PROVIDER_ID)
+    assert status["allocatable"]["nvidia.com/gpu"] == "1"
+    assert {entry["type"]: entry["status"] for entry in status["conditions"]} == {
+        "MachineLaunched": "True",
+        "MachineRegistered": "True",
+        "MachineInitialized": "True",
+        "Ready": "True",
+    }
+
+
+def test_what_is_written_once_is_not_written_again() -> None:
+    view, _ = after_writing(ready_view())
+    assert new_status(view, decide(view).conditions) is None
+
+
+def test_later_changes_of_the_nodes_resources_cause_no_write() -> None:
+    view, _ = after_writing(ready_view())
+    changed = seen(view.stored, pool=view.pool, nodes=[node(gpus=0)], after=500)
+    assert new_status(changed, decide(changed).conditions) is None
+
+
+def test_a_new_generation_is_observed() -> None:
+    view, _ = after_writing(ready_view())
+    stored = {**view.stored, "metadata": {**view.stored["metadata"], "generation": 2}}
+    changed = seen(stored, pool=view.pool, nodes=view.nodes)
+    status = new_status(changed, decide(changed).conditions)
+    assert status is not None
+    assert {entry["observedGeneration"] for entry in status["conditions"]} == {2}
+
+
+def told(view: Observed) -> list[tuple[str, str]]:
+    """Type and reason of the events a decision brings."""
+    return [(event.type, event.reason) for event in events_for(dict(view.claim.conditions), decide(view).conditions)]
+
+
+def test_events_tell_of_changes_and_not_of_phases_that_only_wait() -> None:
+    assert told(seen(machine())) == [("Normal", Reason.AGENT_POOL_CREATING)]
+    assert told(seen(machine(), pool=pool("Failed"))) == [("Warning", Reason.LAUNCH_FAILED)]
+    view, _ = after_writing(ready_view())
+    assert told(view) == []
+
+
+def test_every_event_has_words() -> None:
+    view = ready_view()
+    events: list[Any] = events_for({}, decide(view).conditions)
+    assert len(events) == 4
+    assert all(event.note for event in events)

@@ -1,0 +1,111 @@
+"""Deletion: node first, then the pool, the claim only when the cloud says the pool is gone."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from controller.api.claims import Taint
+from controller.api.reasons import Reason
+from provisioner.errors import ErrorKind, Fault
+from provisioner.pools import Pool
+from provisioner.steps import (
+    Action,
+    ConfirmPool,
+    DeleteNode,
+    DeletePool,
+    Drain,
+    DrainNode,
+    PatchNode,
+    ReleaseClaim,
+)
+from provisioner.termination import terminate
+from tests.unit.provisioner.builders import FOREIGN, NODE, machine, node, pool, seen
+
+DISRUPTED = Taint("karpenter.sh/disrupted", "", "NoSchedule")
+DRAINED = {NODE: Drain()}
+HELD = {NODE: Drain(("a/one", "a/two"), ("a/two (disruption budget)",))}
+LEAVING = node(deleting=True, taints=[DISRUPTED])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the deletion."""
+
+    situation: str
+    does: type[Action] | None
+    reason: Reason = Reason.INSTANCE_TERMINATING
+    pool: Pool | None = None
+    nodes: tuple[Any, ...] = ()
+    view: dict[str, Any] = field(default_factory=dict)
+
+
+ROWS = (
+    Row("no pool known", ConfirmPool),
+    Row("cloud not read yet", None, view={"known": False}),
+    Row("pool gone, no node", ReleaseClaim, view={"confirmed_gone": True}),
+    Row("creating", DeletePool, pool=pool("Creating")),
+    Row("succeeded, no node", DeletePool, pool=pool()),
+    Row("failed", DeletePool, pool=pool("Failed")),
+    Row("canceling", None, pool=pool("Canceling")),
+    Row("deleting", None, pool=pool("Deleting")),
+    Row("node to be marked as leaving", DeleteNode, Reason.DRAINING, pool(), (node(),)),
+    Row("node to be tainted", PatchNode, Reason.DRAINING, pool(), (node(deleting=True),)),
+    Row("node to be drained", DrainNode, Reason.DRAINING, pool(), (LEAVING,)),
+    Row("pods still there", None, Reason.DRAINING, pool(), (LEAVING,), {"drained": HELD}),
+    Row("node empty", DeletePool, pool=pool(), nodes=(LEAVING,), view={"drained": DRAINED}),
+    Row("budgets had their time", DeletePool, pool=pool(), nodes=(LEAVING,), view={"drained": HELD, "after": 3700}),
+    Row("an unregistered node needs no drain of ours", DeletePool, pool=pool(), nodes=(node(registered=False),)),
+    Row("pool gone, node object left", PatchNode, nodes=(LEAVING,), view={"confirmed_gone": True}),
+    Row("pool gone, node not marked", DeleteNode, nodes=(node(),), view={"confirmed_gone": True}),
+    Row("somebody else's pool is not touched", ReleaseClaim, pool=pool(**FOREIGN)),
+    Row(
+        "the cloud refuses for now",
+        None,
+        Reason.OPERATION_CONFLICT,
+        pool("Succeeded"),
+        view={"fault": Fault(ErrorKind.CONFLICT)},
+    ),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
+def test_the_deletion_row_by_row(row: Row) -> None:
+    step = terminate(seen(machine(deleted_at=0), pool=row.pool, nodes=row.nodes, **row.view))
+    assert (type(step.action) if step.action else None) is row.does
+    ready = step.conditions[-1]
+    assert (ready.type, ready.status, ready.reason) == ("Ready", "False", row.reason)
+
+
+@pytest.mark.parametrize(("state", "abort"), [("Creating", True), ("Succeeded", False), ("Failed", False)])
+def test_a_running_creation_is_aborted_first(state: str, abort: bool) -> None:
+    assert terminate(seen(machine(deleted_at=0), pool=pool(state))).action == DeletePool(abort=abort)
+
+
+def test_a_drain_names_the_pods_it_waits_for_and_looks_again_soon() -> None:
+    step = terminate(seen(machine(deleted_at=0), pool=pool(), nodes=(LEAVING,), drained=HELD))
+    assert "a/two (disruption budget)" in step.conditions[-1].message
+    assert step.requeue_after == 1
+
+
+def test_a_slow_cloud_is_named_after_the_deadline() -> None:
+    step = terminate(seen(machine(deleted_at=0), pool=pool("Deleting"), after=2000))
+    assert "more than 30 min" in step.conditions[-1].message
+
+
+def test_a_claim_that_was_let_go_is_left_alone() -> None:
+    step = terminate(seen(machine(deleted_at=0, finalizers=["other"]), pool=pool()))
+    assert step.action is None
+
+
+def test_the_disruption_taint_joins_the_others() -> None:
+    step = terminate(seen(machine(deleted_at=0), pool=pool(), nodes=(node(deleting=True),)))
+    assert isinstance(step.action, PatchNode)
+    assert [taint["key"] for taint in step.action.patch["spec"]["taints"]] == ["sku", "karpenter.sh/disrupted"]
+
+
+def test_letting_a_node_go_keeps_other_finalizers() -> None:
+    kept = node(deleting=True, finalizers=["karpenter.sh/termination", "other"])
+    step = terminate(seen(machine(deleted_at=0), nodes=(kept,), confirmed_gone=True))
+    assert isinstance(step.action, PatchNode)
+    assert step.action.patch["metadata"]["finalizers"] == ["other"]

@@ -1,0 +1,189 @@
+"""The HTTPS server: real connections, and everything a stranger may try on them."""
+
+import asyncio
+import io
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+
+from controller.catalog import load_catalog
+from controller.runtime.metrics import REGISTRY
+from controller.runtime.options import Address
+from tests.unit.planning.manifests import example
+from tests.unit.webhook.reviews import encoded, patch_of, response_of, review
+from webhook import server as server_module
+from webhook.admission import Judge
+from webhook.certificates.issuing import Names, new_authority, new_leaf
+from webhook.certificates.serving import Serving
+from webhook.review import Review, Verdict
+from webhook.server import MAX_BODY, SMALL_BODY, WebhookServer
+
+MUTATE, VALIDATE, BROKEN = "/mutate-workspace", "/validate-workspace", "/broken"
+JSON_TYPE = {"Content-Type": "application/json"}
+
+
+def fail(_review: Review) -> Verdict:
+    raise RuntimeError("a defect")
+
+
+class Site:
+    """A running server and a client that trusts it."""
+
+    def __init__(self, server: WebhookServer, session: aiohttp.ClientSession, context: ssl.SSLContext) -> None:
+        self.server, self.session, self.context = server, session, context
+
+    async def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+        url = f"https://127.0.0.1:{self.server.address.port}{path}"
+        async with self.session.post(url, data=io.BytesIO(body), headers=headers or JSON_TYPE) as answer:
+            return answer.status, await answer.read()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.server.address.port, ssl=self.context)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    now = datetime.now(UTC)
+    authority = new_authority(now, timedelta(days=1))
+    serving = Serving()
+    leaf = new_leaf(authority, Names(("localhost",), ("127.0.0.1",)), now, timedelta(hours=1))
+    serving.install(leaf, authority.certificate)
+    context = ssl.create_default_context(cadata=authority.certificate.decode())
+    judge = Judge(load_catalog(), auto_provision=True)
+    webhooks = {MUTATE: judge.mutate, VALIDATE: judge.validate, BROKEN: fail}
+    server = WebhookServer(Address("127.0.0.1", 0), serving.context, webhooks)
+    await server.start()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        yield Site(server, session, context)
+    await server.stop()
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_a_review_is_answered_and_counted(site: Site) -> None:
+    allowed = {"operation": "CREATE", "verdict": "allowed", "reason": ""}
+    requests = {"webhook": VALIDATE, "code": "200"}
+    before = counted("kaito_admission_verdicts_total", **allowed)
+    served = counted("controller_runtime_webhook_requests_total", **requests)
+    status, body = await site.post(VALIDATE, encoded(review(example())))
+    assert (status, response_of(body)["allowed"]) == (200, True)
+    assert counted("kaito_admission_verdicts_total", **allowed) == before + 1
+    assert counted("controller_runtime_webhook_requests_total", **requests) == served + 1
+
+
+async def test_a_refusal_is_counted_under_its_reason(site: Site) -> None:
+    refused = {"operation": "CREATE", "verdict": "refused", "reason": "CountInvalid"}
+    before = counted("kaito_admission_verdicts_total", **refused)
+    _, body = await site.post(MUTATE, encoded(review(example(resource__count=0))))
+    assert response_of(body)["status"]["code"] == 422
+    assert counted("kaito_admission_verdicts_total", **refused) == before + 1
+
+
+async def test_defaults_travel_as_a_patch(site: Site) -> None:
+    _, body = await site.post(MUTATE, encoded(review(example(resource__instanceType=None))))
+    assert patch_of(response_of(body))[0]["value"] == "Standard_NC4as_T4_v3"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "says"),
+    [
+        (b"{", JSON_TYPE, 400, b"not JSON"),
+        (b'{"a": "\xff"}', JSON_TYPE, 400, b"not UTF-8"),
+        (b"[" * 200_000, JSON_TYPE, 400, b"nested too deeply"),
+        (encoded(review(example())), {"Content-Type": "text/plain"}, 400, b"application/json"),
+        (b"\x1f\x8b\x08", {**JSON_TYPE, "Content-Encoding": "gzip"}, 400, b"not UTF-8"),
+        (b" " * (MAX_BODY + 1), JSON_TYPE, 413, b"at most"),
+    ],
+    ids=["no JSON", "no UTF-8", "deep", "content type", "compressed", "too large"],
+)
+async def test_what_is_no_review_is_a_client_error(
+    site: Site, body: bytes, headers: dict[str, str], status: int, says: bytes
+) -> None:
+    code, text = await site.post(MUTATE, body, headers)
+    assert code == status
+    assert says in text
+
+
+async def test_a_body_of_the_largest_size_is_read(site: Site) -> None:
+    question = encoded(review(example()))
+    status, _ = await site.post(VALIDATE, question + b" " * (MAX_BODY - len(question)))
+    assert status == 200
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", MUTATE, 405), ("POST", "/other", 404)])
+async def test_nothing_else_is_served(site: Site, method: str, path: str, status: int) -> None:
+    url = f"https://127.0.0.1:{site.server.address.port}{path}"
+    async with site.session.request(method, url) as answer:
+        assert answer.status == status
+
+
+async def test_a_defect_is_an_error_without_a_traceback_and_is_counted(site: Site) -> None:
+    before = counted("controller_runtime_webhook_panics_total")
+    status, text = await site.post(BROKEN, encoded(review(example())))
+    assert (status, text) == (500, b"the review could not be answered\n")
+    assert counted("controller_runtime_webhook_panics_total") == before + 1
+
+
+async def test_requests_beyond_the_limit_are_told_to_come_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MAX_REQUESTS", 1)
+    head = f"POST {VALIDATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
+    _, writer = await site.connect()
+    writer.write(head.encode())
+    await writer.drain()
+    for _ in range(100):
+        status, _ = await site.post(VALIDATE, encoded(review(example())))
+        if status == 503:
+            break
+        await asyncio.sleep(0.01)
+    writer.close()
+    assert status == 503, "the first request's body never came, so it must hold the only place"
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "ARRIVAL_SECONDS", 0.1)
+    length = SMALL_BODY + 1
+    head = f"POST {VALIDATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    reader, writer = await site.connect()
+    writer.write(head.encode() + b"{")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"did not arrive" in answer
+
+
+async def test_a_connection_without_a_request_is_closed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "ARRIVAL_SECONDS", 0.1)
+    reader, writer = await site.connect()
+    writer.write(b"POST / HTTP/1.1\r\nHost:")
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        await asyncio.wait_for(_read_or_fail(reader), 10)
+    writer.close()
+
+
+async def _read_or_fail(reader: asyncio.StreamReader) -> None:
+    if not await reader.read():
+        raise ConnectionError("closed")
+
+
+async def _connect_and_read(site: Site) -> None:
+    reader, _ = await site.connect()
+    await _read_or_fail(reader)
+
+
+async def test_connections_beyond_the_limit_are_closed_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 0)
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        await _connect_and_read(site)
+
+
+async def test_after_the_stop_nobody_listens(site: Site) -> None:
+    await site.connect()
+    await site.server.stop()
+    assert not site.server.listening
+    with pytest.raises(ConnectionRefusedError):
+        await site.connect()
