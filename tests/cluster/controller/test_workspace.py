@@ -3,8 +3,9 @@
 from controller.api import labels
 from controller.api.claims import MACHINE
 from controller.api.json import labels_of, name_of, uid_of
-from controller.api.resources import DEPLOYMENTS, MACHINES, NODES, PODS, SERVICES, WORKSPACES
-from controller.planning.machines import claim_name
+from controller.api.resources import DEPLOYMENTS, MACHINES, NODES, PODS, SERVICES
+from controller.api.workspace import parse_workspace
+from controller.planning.machines import claim_name, render_machine
 from tests.cluster.controller.stage import NAME, V100, Stage
 
 
@@ -96,11 +97,21 @@ async def test_deletion_waits_for_the_claim_and_says_so(stage: Stage) -> None:
 
 
 async def test_a_claim_of_a_vanished_workspace_is_collected(stage: Stage) -> None:
-    await stage.workspace()
-    await stage.until_machines(1)
-    await stage.client.merge(WORKSPACES, NAME, {"metadata": {"finalizers": None}}, namespace=stage.namespace)
-    await stage.delete()
+    """As one is left when a finalizer was removed by hand while a claim was being made."""
+    gone = parse_workspace({"metadata": {"name": NAME, "namespace": stage.namespace, "uid": "gone"}})
+    left_over = render_machine(gone, 0, instance_type=V100, arch="amd64", disk_gib=88)
+    await stage.client.create(MACHINES, left_over)
     await stage.until_gone()
+
+
+async def test_a_claim_of_a_vanished_predecessor_is_collected_beside_its_successor(stage: Stage) -> None:
+    await stage.workspace()
+    (own,) = await stage.until_machines(1)
+    gone = parse_workspace({"metadata": {"name": NAME, "namespace": stage.namespace, "uid": "gone"}})
+    left_over = render_machine(gone, 0, instance_type=V100, arch="amd64", disk_gib=88)
+    await stage.client.create(MACHINES, left_over)
+    (kept,) = await stage.until_machines(1)
+    assert uid_of(kept) == uid_of(own)
 
 
 async def test_a_successor_of_the_same_name_gets_claims_of_its_own(stage: Stage) -> None:
