@@ -211,7 +211,7 @@ def _credential(kind: CredentialKind, authority: str) -> AsyncTokenCredential:
 class _NoCredential(AsyncTokenCredential):
     """Stands where the client insists on a credential although nothing is signed."""
 
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+    async def get_token(self, *_: str, **__: Any) -> AccessToken:
         return AccessToken("", 0)
 
     async def close(self) -> None:

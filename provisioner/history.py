@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.api.claims import Claim
+from controller.api.labels import LAUNCH_FAILURE
 from controller.api.messages import shorten
 from provisioner.errors import ErrorKind, Fault
-
-ANNOTATION: Final = "kaito.sh/launch-failure"
-"""Annotation of a claim whose last launch failed; gone once one succeeds."""
 
 _TEXT_LIMIT: Final = 1000
 
@@ -55,7 +53,7 @@ class Failure:
 def failure_of(claim: Claim) -> Failure | None:
     """The failure the claim remembers; None when it remembers none or something unreadable."""
     try:
-        fields = json.loads(claim.annotations.get(ANNOTATION, "null"))
+        fields = json.loads(claim.annotations.get(LAUNCH_FAILURE, "null"))
         return Failure(
             attempts=max(1, int(fields["attempts"])),
             time=str(fields["time"]),

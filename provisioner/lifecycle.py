@@ -7,7 +7,7 @@ from controller.api.claims import READY
 from controller.api.conditions import root_condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from provisioner.history import ANNOTATION, failure_of
+from provisioner.history import failure_of
 from provisioner.initialization import initialize
 from provisioner.launch import launch
 from provisioner.pools import instance_type, unusable
@@ -64,8 +64,8 @@ def _metadata(seen: Observed) -> PatchClaim | None:
     wanted = {key: value for key, value in _labels(seen).items() if claim.labels.get(key) != value}
     if wanted:
         patch["labels"] = wanted
-    if claim.conditions and claim.is_true(claim.kind.launched) and ANNOTATION in claim.annotations:
-        patch["annotations"] = {ANNOTATION: None}
+    if claim.conditions and claim.is_true(claim.kind.launched) and labels.LAUNCH_FAILURE in claim.annotations:
+        patch["annotations"] = {labels.LAUNCH_FAILURE: None}
     return PatchClaim(patch) if patch else None
 
 

@@ -12,9 +12,9 @@ from controller.runtime.errors import Conflict, NotFound
 from controller.runtime.events import Recorder
 from controller.runtime.logs import fields, get_logger
 from provisioner import metrics
-from provisioner.errors import CloudError, ErrorKind
+from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.eviction import drain_node
-from provisioner.history import ANNOTATION, Failure
+from provisioner.history import Failure
 from provisioner.nodes import Node, parse_node, slim_claim
 from provisioner.pools import CANCELING, DELETING
 from provisioner.snapshot import PoolApi, Snapshot
@@ -116,7 +116,7 @@ class Performer:
                 return await self._confirm(seen)
             if error.fault.transient:
                 raise
-            fault = error.fault
+            fault = _about_the_cluster(error.fault)
             failure = Failure(action.attempt, rfc3339(seen.now), fault.kind, action.vm_size, fault.code, fault.text)
             return await self._record(seen, failure)
         log.info("agent pool asked for", extra=fields(size=action.vm_size, attempt=action.attempt))
@@ -167,7 +167,7 @@ class Performer:
             failure.text,
             extra=fields(reason=failure.fault.reason, attempts=failure.attempts, size=failure.vm_size),
         )
-        return await self._patch_claim(seen, {"annotations": {ANNOTATION: failure.as_text()}}, guarded=False)
+        return await self._patch_claim(seen, {"annotations": {labels.LAUNCH_FAILURE: failure.as_text()}}, guarded=False)
 
     async def _patch_node(self, seen: Observed, name: str, patch: Json) -> Observed:
         try:
@@ -207,6 +207,11 @@ class Performer:
             return
         metrics.CLAIMS_TERMINATED.inc()
         log.info("claim let go, nothing is left of it")
+
+
+def _about_the_cluster(fault: Fault) -> Fault:
+    """A request to make a pool cannot fail for want of that pool: what was not found is the cluster."""
+    return replace(fault, kind=ErrorKind.CLUSTER_NOT_FOUND) if fault.kind is ErrorKind.POOL_NOT_FOUND else fault
 
 
 def _with_node(seen: Observed, name: str, node: Node | None) -> Observed:

@@ -8,14 +8,13 @@ from controller.api.claims import Claim, Taint
 from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from provisioner.history import ANNOTATION
 from provisioner.launch import joined_nodes
 from provisioner.nodes import Node
 from provisioner.pools import reserved_label
 from provisioner.steps import Observed, PatchNode, Step
 from provisioner.times import in_words, seconds_since
 
-_NOT_FOR_NODES: Final = frozenset({ANNOTATION, "kubectl.kubernetes.io/last-applied-configuration"})
+_NOT_FOR_NODES: Final = frozenset({labels.LAUNCH_FAILURE, "kubectl.kubernetes.io/last-applied-configuration"})
 
 
 def register(seen: Observed, launched: Condition) -> Step:

@@ -55,10 +55,6 @@ class PoolStore:
         """The pool as last seen; None when none is known."""
         return self._pools.get(name)
 
-    def values(self) -> list[Pool]:
-        """All pools known."""
-        return list(self._pools.values())
-
     def learn(self, name: str, pool: Pool | None, at: float) -> bool:
         """Takes in one pool's state, None for gone; says whether that is news."""
         changed = self._pools.get(name) != pool
@@ -107,10 +103,6 @@ class Snapshot:
     def get(self, name: str) -> Pool | None:
         """The pool as last seen."""
         return self._store.get(name)
-
-    def pools(self) -> list[Pool]:
-        """All pools as last seen."""
-        return self._store.values()
 
     def learn(self, name: str, pool: Pool | None) -> None:
         """Takes in what a call about one pool brought to light."""

@@ -1,5 +1,7 @@
 """Termination: drain the node, remove the pool, and let go of the claim only when the cloud says the pool is gone."""
 
+from typing import Final
+
 from controller.api import labels
 from controller.api.claims import READY
 from controller.api.conditions import FALSE, Condition
@@ -21,8 +23,8 @@ from provisioner.steps import (
 )
 from provisioner.times import in_words, seconds_since
 
-_LONGEST_DRAIN_PAUSE = 10.0
-_SHOWN_PODS = 3
+_LONGEST_DRAIN_PAUSE: Final = 10.0
+_SHOWN_PODS: Final = 3
 
 
 def terminate(seen: Observed) -> Step:

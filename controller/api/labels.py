@@ -59,6 +59,10 @@ ENABLE_LOAD_BALANCER: Final = "kaito.sh/enablelb"
 BYPASS_RESOURCE_CHECKS: Final = "kaito.sh/bypass-resource-checks"
 NODE_IMAGE_FAMILY: Final = "kaito.sh/node-image-family"
 
+# Annotations on claims.
+LAUNCH_FAILURE: Final = "kaito.sh/launch-failure"
+"""What became of a claim's failed launches; gone once one succeeds."""
+
 # Finalizers.
 WORKSPACE_FINALIZER: Final = "workspace.finalizer.kaito.sh"
 TERMINATION_FINALIZER: Final = "karpenter.sh/termination"

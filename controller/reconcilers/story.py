@@ -31,6 +31,11 @@ _WAITING = frozenset(
         Reason.PODS_PENDING,
         Reason.NODE_NOT_FOUND,
         Reason.NODE_NOT_READY,
+        Reason.AGENT_POOL_CREATING,
+        Reason.AGENT_POOL_DELETING,
+        Reason.NOT_LAUNCHED,
+        Reason.NOT_REGISTERED,
+        Reason.EPHEMERAL_TAINTS_EXIST,
         Reason.GPUS_NOT_ADVERTISED,
         Reason.RESOURCE_NOT_REGISTERED,
         Reason.WORKSPACE_DELETING,
@@ -52,7 +57,7 @@ def tell(recorder: Recorder, obj: Json, status: Json) -> None:
         if cause in told:
             continue
         told.add(cause)
-        note = f"{condition.type}: {condition.message}"
+        note = f"{condition.type}: {condition.message or _meaning(condition.reason)}"
         type_ = severity(condition)
         recorder.event(obj, type=type_, reason=condition.reason, note=note)
         log.log(logging.WARNING if type_ == WARNING else logging.INFO, note, extra=logs.fields(reason=condition.reason))
@@ -60,6 +65,10 @@ def tell(recorder: Recorder, obj: Json, status: Json) -> None:
 
 def _in_order(conditions: dict[str, Condition]) -> Iterable[Condition]:
     return (conditions[type_] for type_ in _TOLD if type_ in conditions)
+
+
+def _meaning(reason: str) -> str:
+    return MEANINGS[Reason(reason)].meaning if reason in set(Reason) else reason
 
 
 def severity(condition: Condition) -> str:

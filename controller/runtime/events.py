@@ -9,7 +9,7 @@ in a number or an id only, and further ones count as repeats.
 
 import asyncio
 import contextlib
-import secrets
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -232,8 +232,11 @@ def event_body(regarding: Json, *, type: str, reason: str, note: str, action: st
 
 
 def event_name(regarding: str) -> str:
-    """A name for an event about the object called `regarding`: its name and a unique suffix."""
-    suffix = f".{secrets.token_hex(8)}"
+    """A name for an event about the object called `regarding`: its name and the moment in nanoseconds.
+
+    kubectl shows events that lack the legacy timestamps in the order of their names, so names follow time.
+    """
+    suffix = f".{time.time_ns():016x}"
     return (regarding[: NAME_LENGTH - len(suffix)].rstrip("-.") or "event") + suffix
 
 

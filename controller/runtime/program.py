@@ -20,7 +20,6 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from types import TracebackType
 from typing import Final, NoReturn, Self
 
 from controller.runtime import logs, metrics, tasks
@@ -77,9 +76,7 @@ class Program:
         self.recorder = Recorder(self.client, controller=self.name, instance=self.options.identity)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.client.close()
 
     @property
@@ -194,7 +191,7 @@ class Program:
         return 1 if death or late or any(failed.values()) else 0
 
     def _report(self, death: TaskDied) -> None:
-        """One line on why the process ends, with the traceback only of a defect."""
+        """One line on why the process ends; a death brings its traceback along, lost leadership needs none."""
         cause = death.__cause__
         if isinstance(cause, LeadershipLost):
             log.critical("ending, leadership lost: %s", cause)

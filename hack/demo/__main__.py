@@ -127,7 +127,9 @@ async def _demonstrate(arguments: argparse.Namespace) -> int:
         try:
             console.print("Starting etcd, kube-apiserver, kwok, the AKS simulator and the three programs …")
             request = Request(binaries=str(folder), scope=Scope.ALL, replicas=arguments.replicas)
-            up = await lifecycle.up(layout, request, lambda line: console.print(f"  {line}", highlight=False, soft_wrap=True))
+            up = await lifecycle.up(
+                layout, request, lambda line: console.print(f"  {line}", highlight=False, soft_wrap=True)
+            )
             await _show(layout, up.state, console)
         finally:
             await lifecycle.down(layout)

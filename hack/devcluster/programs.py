@@ -32,6 +32,9 @@ AZURE = {
 _GRACE_SECONDS = 10.0
 _ARM_POLL_MILLISECONDS = 1000
 _SHORTEST_ARM_POLL_MILLISECONDS = 100
+# The provisioner's own defaults, divided by the speed like every simulated time.
+_LAUNCH_RETRY_MILLISECONDS = 30_000
+_LONGEST_LAUNCH_RETRY_MILLISECONDS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def _provisioner(place: Place) -> Options:
         "azure-cluster-name": AZURE["cluster"],
         "azure-location": AZURE["location"],
         "arm-poll-interval": f"{poll:.0f}ms",
+        "launch-retry-initial": f"{_LAUNCH_RETRY_MILLISECONDS / place.speed:.0f}ms",
+        "launch-retry-max": f"{_LONGEST_LAUNCH_RETRY_MILLISECONDS / place.speed:.0f}ms",
     }
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from controller.api.claims import Claim, Taint, parse_claim
 from controller.api.json import Json
+from controller.api.labels import LAUNCH_FAILURE
 from provisioner.errors import Fault
-from provisioner.history import ANNOTATION, Failure
+from provisioner.history import Failure
 from provisioner.nodes import Node, parse_node
 from provisioner.policy import Policy
 from provisioner.pools import ATTEMPT_TAG, CLAIM_UID_TAG, REQUESTED_TAG, Pool
@@ -71,7 +72,7 @@ def machine(
         "resourceVersion": "7",
         "creationTimestamp": rfc3339(START),
         "labels": {"karpenter.sh/provisioner-name": "default", "apps": "phi", **labels},
-        "annotations": {**(annotations or {}), **({ANNOTATION: failure.as_text()} if failure else {})},
+        "annotations": {**(annotations or {}), **({LAUNCH_FAILURE: failure.as_text()} if failure else {})},
         "finalizers": list(finalizers),
     }
     if deleted_at is not None:

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api.labels import LAUNCH_FAILURE
 from provisioner.errors import ErrorKind
-from provisioner.history import ANNOTATION, Failure, failure_of
+from provisioner.history import Failure, failure_of
 from tests.unit.provisioner.builders import claim
 
 words = st.text(alphabet=st.characters(codec="ascii", categories=["L", "N"]), max_size=40)
@@ -18,7 +19,7 @@ def test_a_failure_survives_the_annotation(attempts: int, kind: ErrorKind, code:
 
 @given(st.text(max_size=60) | st.sampled_from(["null", "[]", "3", "{}", '{"attempts":"x"}', '{"attempts":1e999}']))
 def test_an_unreadable_annotation_is_no_failure(text: str) -> None:
-    assert failure_of(claim(annotations={ANNOTATION: text})) is None
+    assert failure_of(claim(annotations={LAUNCH_FAILURE: text})) is None
 
 
 def test_a_long_text_is_cut_so_that_annotations_stay_small() -> None:
