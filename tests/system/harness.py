@@ -1,0 +1,236 @@
+"""What tests of the whole system share: the cluster with its cloud, what surrounds a Workspace, and waiting for it."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from controller.api import labels
+from controller.api.conditions import conditions_of, is_true
+from controller.api.json import Json, labels_of
+from controller.api.resources import DEPLOYMENTS, EVENTS, LEASES, MACHINES, NODES, PODS, SERVICES, WORKSPACES, Resource
+from controller.runtime.client import Client
+from controller.runtime.errors import NotFound
+from hack.devcluster import state
+from hack.devcluster.commands import kubectl_path
+from hack.devcluster.layout import Layout
+from hack.devcluster.programs import NAMESPACE
+from hack.devcluster.state import ClusterState, ProcessState
+from tests.cluster.harness import Cluster, eventually
+
+WEBHOOK, CONTROLLER, PROVISIONER = "kaito-webhook", "kaito-controller", "kaito-provisioner"
+
+SIZE = "Standard_NC4as_T4_v3"
+"""A size that carries the preset and is on sale."""
+
+PRESET = "phi-3-mini-4k-instruct"
+PATIENCE_SECONDS = 150.0
+"""How long anything may take; far above what it takes, so that a slow machine is not a failure."""
+
+QUANTITY = labels.NVIDIA_GPU
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A Workspace and everything that exists because of it."""
+
+    workspace: Json | None
+    machines: tuple[Json, ...]
+    pools: tuple[Json, ...]
+    nodes: tuple[Json, ...]
+    deployments: tuple[Json, ...]
+    services: tuple[Json, ...]
+    pods: tuple[Json, ...]
+
+    @property
+    def left(self) -> list[str]:
+        """Kind and name of everything there is."""
+        groups = (self.machines, self.pools, self.nodes, self.deployments, self.services, self.pods)
+        names = [str(item.get("name") or item["metadata"]["name"]) for group in groups for item in group]
+        return (["the Workspace itself"] if self.workspace else []) + names
+
+    @property
+    def summary(self) -> str:
+        """The Workspace's conditions and what exists, in a line."""
+        if self.workspace is None:
+            return f"no Workspace; left: {', '.join(self.left) or 'nothing'}"
+        held = [f"{c.type}={c.status} {c.reason}: {c.message}" for c in conditions_of(self.workspace).values()]
+        return "; ".join([*held, f"there are {', '.join(self.left)}"])
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The running system, seen from outside."""
+
+    cluster: Cluster
+    client: Client
+    session: aiohttp.ClientSession
+    cloud_url: str
+
+    @property
+    def layout(self) -> Layout:
+        """Where the cluster keeps its files."""
+        return self.cluster.layout
+
+    @property
+    def state(self) -> ClusterState:
+        """What runs at present."""
+        present = state.load(self.layout)
+        assert present is not None, f"no cluster runs in {self.layout.root}"
+        return present
+
+    def replicas(self, program: str) -> list[ProcessState]:
+        """The processes of one program."""
+        return [process for process in self.state.processes if process.name.startswith(f"{program}-")]
+
+    async def leader(self, program: str) -> str:
+        """The name of the process that holds the program's Lease; empty while nobody does."""
+        return str((await self.lease(program)).get("holderIdentity") or "")
+
+    async def lease(self, program: str) -> Json:
+        """The spec of the program's Lease."""
+        spec: Json = (await self.client.get(LEASES, program, namespace=NAMESPACE)).get("spec") or {}
+        return spec
+
+    async def cloud(self) -> Json:
+        """The simulator's pools, operations and counters."""
+        async with self.session.get(f"{self.cloud_url}/_sim/state") as reply:
+            document: Json = await reply.json()
+            return document
+
+    async def play(self, scenario: Json) -> None:
+        """Replace the cloud's scenario; an empty one heals everything."""
+        async with self.session.put(f"{self.cloud_url}/_sim/scenario", json=scenario) as reply:
+            assert reply.status == 200, f"the scenario was refused: {await reply.text()}"
+
+    async def kubectl(self, *arguments: str, stdin: str = "") -> tuple[int, str]:
+        """Exit code of a kubectl command, and everything it printed as a terminal would show it."""
+        process = await asyncio.create_subprocess_exec(
+            str(kubectl_path()),
+            f"--kubeconfig={self.layout.kubeconfig}",
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate(stdin.encode())
+        return process.returncode or 0, output.decode()
+
+    async def apply(self, obj: Json) -> None:
+        """Apply one object with kubectl, trying again while the webhook is away."""
+
+        async def applied() -> str:
+            code, text = await self.kubectl("apply", "-f", "-", stdin=json.dumps(obj))
+            return text if code else ""
+
+        await eventually(applied, PATIENCE_SECONDS)
+
+    async def look(self, namespace: str, name: str) -> Scene:
+        """A Workspace and what exists because of it."""
+        ours = f"{labels.WORKSPACE}={name}"
+        everywhere = f"{ours},{labels.WORKSPACE_NAMESPACE}={namespace}"
+        workspace, machines, nodes, deployments, services, pods, cloud = await asyncio.gather(
+            self.find(WORKSPACES, namespace, name),
+            self.list(MACHINES, labels=everywhere),
+            self.list(NODES, labels=everywhere),
+            self.list(DEPLOYMENTS, namespace, labels=ours),
+            self.list(SERVICES, namespace, labels=ours),
+            self.list(PODS, namespace, labels=ours),
+            self.cloud(),
+        )
+        pools = tuple(pool for pool in cloud["pools"] if _made_for(pool, namespace, name))
+        return Scene(workspace, machines, pools, nodes, deployments, services, pods)
+
+    async def find(self, resource: Resource, namespace: str, name: str) -> Json | None:
+        """An object, None when there is none."""
+        try:
+            return await self.client.get(resource, name, namespace=namespace)
+        except NotFound:
+            return None
+
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> tuple[Json, ...]:
+        """All objects of a kind."""
+        return tuple((await self.client.list(resource, namespace=namespace, labels=labels)).items)
+
+    async def events(self, namespace: str, kind: str, name: str) -> list[Json]:
+        """The events about an object, oldest first."""
+        found = await self.list(EVENTS, namespace)
+        about = [item for item in found if (item["regarding"]["kind"], item["regarding"]["name"]) == (kind, name)]
+        return sorted(about, key=lambda item: str(item["eventTime"]))
+
+    async def until_ready(self, namespace: str, name: str) -> Scene:
+        """Wait until the Workspace is Ready."""
+
+        async def ready() -> str:
+            scene = await self.look(namespace, name)
+            return "" if scene.workspace and is_true(scene.workspace, "WorkspaceReady") else scene.summary
+
+        await eventually(ready, PATIENCE_SECONDS)
+        return await self.look(namespace, name)
+
+    async def until_gone(self, namespace: str, name: str) -> None:
+        """Wait until neither the Workspace nor anything made for it exists, in the cluster or in the cloud."""
+
+        async def gone() -> str:
+            scene = await self.look(namespace, name)
+            return scene.summary if scene.left else ""
+
+        await eventually(gone, PATIENCE_SECONDS)
+
+    async def until_all_run(self) -> None:
+        """Wait until every process of the cluster is ready, such as after a test that killed some."""
+
+        async def running() -> str:
+            waiting = [f"{item.name}: {item.waiting_for}" for item in self.state.processes if item.waiting_for]
+            return ", ".join(waiting)
+
+        await eventually(running, PATIENCE_SECONDS)
+
+
+def _made_for(pool: Json, namespace: str, name: str) -> bool:
+    found = pool["properties"].get("nodeLabels") or {}
+    return (found.get(labels.WORKSPACE), found.get(labels.WORKSPACE_NAMESPACE)) == (name, namespace)
+
+
+async def no_machine_of(system: System, namespace: str) -> str:
+    """Empty once the cloud and the cluster hold nothing for any Workspace of the namespace."""
+    machines = await system.list(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={namespace}")
+    names = [item["metadata"]["name"] for item in machines]
+    pools = [
+        pool["name"]
+        for pool in (await system.cloud())["pools"]
+        if (pool["properties"].get("nodeLabels") or {}).get(labels.WORKSPACE_NAMESPACE) == namespace
+    ]
+    return f"machines {names}, pools {pools}" if names or pools else ""
+
+
+def workspace(namespace: str, name: str = "phi", *, size: str = SIZE, count: int = 0) -> Json:
+    """A Workspace that wants nodes of its own; without a count the webhook computes it."""
+    resource: Json = {"instanceType": size, "labelSelector": {"matchLabels": {"apps": namespace}}}
+    return {
+        "apiVersion": WORKSPACES.api_version,
+        "kind": WORKSPACES.kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "resource": resource | ({"count": count} if count else {}),
+        "inference": {"preset": {"name": PRESET}},
+    }
+
+
+def in_order(wanted: Sequence[str], seen: Sequence[str]) -> str:
+    """The first wanted word that does not follow the ones before it; empty when all do."""
+    rest = iter(seen)
+    return next((word for word in wanted if word not in rest), "")
+
+
+def tls_of(layout: Layout, cafile: Path | None = None) -> ssl.SSLContext:
+    """A client's TLS that trusts the cluster's authority."""
+    return ssl.create_default_context(cafile=cafile or layout.certificate("ca"))
+
+
+def ordinal(machine: Json) -> str:
+    """Which of its Workspace's nodes a Machine stands for."""
+    return labels_of(machine)[labels.CLAIM_ORDINAL]
