@@ -237,11 +237,6 @@ class Preset:
     runtimes: Mapping[Runtime, RuntimeSpec]
 
     @property
-    def disk(self) -> str:
-        """The disk need as a Kubernetes quantity."""
-        return f"{self.disk_gib}Gi"
-
-    @property
     def names(self) -> tuple[str, ...]:
         """Every accepted spelling, the short name first."""
         return (self.name, *self.aliases)

@@ -64,11 +64,6 @@ class Findings:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    @property
-    def ok(self) -> bool:
-        """Whether nothing refuses the manifest."""
-        return not self.problems
-
 
 def collect(findings: Iterable[Finding]) -> Findings:
     """Sorts findings into problems and warnings, repetitions dropped."""

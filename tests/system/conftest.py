@@ -1,19 +1,21 @@
 """One whole system for all tests of this folder: control plane, cloud, and two replicas of each program."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
-import aiohttp
 import pytest
 
 from controller.api.resources import NAMESPACES
-from controller.runtime.client import Client
 from hack.devcluster import binaries, lifecycle
 from hack.devcluster.layout import Layout
 from hack.devcluster.request import Request, Scope
-from tests.cluster.harness import Cluster, eventually
-from tests.system.harness import PATIENCE_SECONDS, System, no_machine_of, tls_of
+from tests.cluster.harness import eventually
+from tests.system.harness import PATIENCE_SECONDS, System, connected, no_machine_of
+
+LONG = os.environ.get("KAITO_LONG_TESTS", "") not in ("", "0")
+"""Whether the runs are as long as promised to users; without it they are as long as a change can wait for."""
 
 SPEED = 8.0
 """A VM boots in 1 s and a failed launch is repeated after 4 s."""

@@ -1,11 +1,11 @@
 """What tests of the whole system share: the cluster with its cloud, what surrounds a Workspace, and waiting for it."""
 
 import asyncio
+import contextlib
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 
@@ -30,9 +30,6 @@ SIZE = "Standard_NC4as_T4_v3"
 PRESET = "phi-3-mini-4k-instruct"
 PATIENCE_SECONDS = 150.0
 """How long anything may take; far above what it takes, so that a slow machine is not a failure."""
-
-QUANTITY = labels.NVIDIA_GPU
-
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -135,11 +132,11 @@ class System:
         everywhere = f"{ours},{labels.WORKSPACE_NAMESPACE}={namespace}"
         workspace, machines, nodes, deployments, services, pods, cloud = await asyncio.gather(
             self.find(WORKSPACES, namespace, name),
-            self.list(MACHINES, labels=everywhere),
-            self.list(NODES, labels=everywhere),
-            self.list(DEPLOYMENTS, namespace, labels=ours),
-            self.list(SERVICES, namespace, labels=ours),
-            self.list(PODS, namespace, labels=ours),
+            self.everything(MACHINES, labels=everywhere),
+            self.everything(NODES, labels=everywhere),
+            self.everything(DEPLOYMENTS, namespace, labels=ours),
+            self.everything(SERVICES, namespace, labels=ours),
+            self.everything(PODS, namespace, labels=ours),
             self.cloud(),
         )
         pools = tuple(pool for pool in cloud["pools"] if _made_for(pool, namespace, name))
@@ -152,13 +149,13 @@ class System:
         except NotFound:
             return None
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> tuple[Json, ...]:
+    async def everything(self, resource: Resource, namespace: str = "", *, labels: str = "") -> tuple[Json, ...]:
         """All objects of a kind."""
         return tuple((await self.client.list(resource, namespace=namespace, labels=labels)).items)
 
     async def events(self, namespace: str, kind: str, name: str) -> list[Json]:
         """The events about an object, oldest first."""
-        found = await self.list(EVENTS, namespace)
+        found = await self.everything(EVENTS, namespace)
         about = [item for item in found if (item["regarding"]["kind"], item["regarding"]["name"]) == (kind, name)]
         return sorted(about, key=lambda item: str(item["eventTime"]))
 
@@ -198,7 +195,7 @@ def _made_for(pool: Json, namespace: str, name: str) -> bool:
 
 async def no_machine_of(system: System, namespace: str) -> str:
     """Empty once the cloud and the cluster hold nothing for any Workspace of the namespace."""
-    machines = await system.list(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={namespace}")
+    machines = await system.everything(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={namespace}")
     names = [item["metadata"]["name"] for item in machines]
     pools = [
         pool["name"]
@@ -226,11 +223,18 @@ def in_order(wanted: Sequence[str], seen: Sequence[str]) -> str:
     return next((word for word in wanted if word not in rest), "")
 
 
-def tls_of(layout: Layout, cafile: Path | None = None) -> ssl.SSLContext:
-    """A client's TLS that trusts the cluster's authority."""
-    return ssl.create_default_context(cafile=cafile or layout.certificate("ca"))
-
-
 def ordinal(machine: Json) -> str:
     """Which of its Workspace's nodes a Machine stands for."""
     return labels_of(machine)[labels.CLAIM_ORDINAL]
+
+
+@contextlib.asynccontextmanager
+async def connected(layout: Layout) -> AsyncIterator[System]:
+    """The system that runs in a layout, with connections for the present event loop."""
+    present = state.load(layout)
+    assert present is not None, f"no cluster runs in {layout.root}"
+    tls = ssl.create_default_context(cafile=layout.certificate("ca"))
+    client = await Client.connect(user_agent="kaito-tests", kubeconfig=layout.kubeconfig)
+    async with client, aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as session:
+        cluster = Cluster(layout, present.endpoints["kube-apiserver"])
+        yield System(cluster, client, session, present.endpoints["aks-simulator"])

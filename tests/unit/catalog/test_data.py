@@ -132,7 +132,7 @@ def test_the_phi_3_image_is_the_last_one_that_carries_its_weights(catalog: Catal
     preset = catalog.preset("phi-3-mini-4k-instruct")
     assert preset is not None
     assert preset.image.reference == "mcr.microsoft.com/aks/kaito/kaito-phi-3-mini-4k-instruct:0.1.1"
-    assert (preset.port, preset.health_path, preset.disk) == (5000, "/health", "88Gi")
+    assert (preset.port, preset.health_path, preset.disk_gib) == (5000, "/health", 88)
 
 
 def test_commands_are_those_of_the_image(catalog: Catalog) -> None:

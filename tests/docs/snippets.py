@@ -1,0 +1,21 @@
+"""Finds the commands in a document."""
+
+import re
+from pathlib import Path
+
+from hack.devcluster.layout import REPOSITORY
+
+_SECTION = re.compile(r"^## (?P<title>.+?)\n(?P<body>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def commands(document: str) -> dict[str, list[str]]:
+    """The commands behind `$ ` in console blocks, by the title of their section, in order."""
+    text = Path(REPOSITORY / document).read_text(encoding="utf-8")
+    found: dict[str, list[str]] = {}
+    for section in _SECTION.finditer(text):
+        blocks = _CONSOLE.findall(section["body"])
+        lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+        if lines:
+            found[section["title"]] = lines
+    return found

@@ -1,0 +1,57 @@
+"""How a Workspace and its surroundings look once everything that differs between two good runs is left out."""
+
+import json
+import re
+
+from controller.api.conditions import conditions_of
+from controller.api.json import Json, labels_of, name_of, uid_of
+from controller.planning.pods import is_ready
+from tests.system.harness import Scene, ordinal
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d[:-]\d\d[:-]\d\d(\.\d+)?Z")
+_ADDRESSES = ("clusterIP", "clusterIPs")
+_CLOUD_IDS = ("eTag",)
+
+
+def portrait(scene: Scene) -> Json:
+    """What a run has led to, comparable between runs."""
+    assert scene.workspace is not None, "there is no Workspace to portray"
+    status = scene.workspace["status"]
+    drawn: Json = {
+        "workspace": {key: scene.workspace[key] for key in ("resource", "inference")},
+        "conditions": _conditions(scene.workspace),
+        "nodes wanted": status["targetNodeCount"],
+        "nodes used": len(status["workerNodes"]),
+        "machines": [
+            {"labels": labels_of(machine), "spec": machine["spec"], "conditions": _conditions(machine)}
+            for machine in sorted(scene.machines, key=ordinal)
+        ],
+        "pools": sorted((_without(pool["properties"], _CLOUD_IDS) for pool in scene.pools), key=json.dumps),
+        "nodes": sorted((_labels_and_gpus(node) for node in scene.nodes), key=json.dumps),
+        "deployments": [deployment["spec"] for deployment in scene.deployments],
+        "services": [_without(service["spec"], _ADDRESSES) for service in scene.services],
+        "pods ready": sum(is_ready(pod) for pod in scene.pods),
+    }
+    anonymous: Json = json.loads(_anonymous(json.dumps(drawn), scene))
+    return anonymous
+
+
+def _labels_and_gpus(node: Json) -> Json:
+    return {"labels": labels_of(node), "taints": node["spec"].get("taints"), "offers": node["status"]["allocatable"]}
+
+
+def _conditions(obj: Json) -> list[str]:
+    return [f"{held.type}={held.status} {held.reason}" for held in conditions_of(obj).values()]
+
+
+def _without(fields: Json, left_out: tuple[str, ...]) -> Json:
+    return {key: value for key, value in fields.items() if key not in left_out}
+
+
+def _anonymous(text: str, scene: Scene) -> str:
+    workspace = scene.workspace or {}
+    text = _TIME.sub("<time>", text)
+    text = text.replace(uid_of(workspace), "<uid>").replace(workspace["metadata"]["namespace"], "<namespace>")
+    for machine in scene.machines:
+        text = text.replace(name_of(machine), f"<machine {ordinal(machine)}>").replace(uid_of(machine), "<claim uid>")
+    return text
