@@ -7,7 +7,7 @@ from controller.api.workspace import DEFAULT_COUNT, Workspace, parse_workspace
 from controller.catalog import Catalog, Preset
 from controller.planning.node_rules import describe
 from controller.planning.shape import type_problems
-from controller.planning.sizing import nodes_needed, suggest
+from controller.planning.sizing import Use, nodes_needed, suggest, use_of
 
 
 def defaults(
@@ -32,16 +32,16 @@ def defaults(
         return _carry_over(workspace, _readable(old)), ()
     operations: list[Json] = []
     warnings: list[str] = []
-    preset = _preset(workspace, catalog)
+    preset, use = _preset(workspace, catalog), use_of(workspace)
     size = workspace.resource.instance_type
-    if not size and auto_provision and preset is not None and (best := suggest(preset, catalog, limit=1)):
-        size = best[0].name
+    if not size and auto_provision and preset is not None and (best := suggest(preset, catalog, use, limit=1)):
+        size = best[0].sku.name
         operations.append(_set("instanceType", size))
         warnings.append(
-            f"resource.instanceType set to {describe(best[0])}: the smallest current size that fits {preset.name}"
+            f"resource.instanceType set to {describe(best[0].sku)}: the smallest current size that fits {preset.name}"
         )
     if workspace.resource.count is None:
-        operations.append(_set("count", _count(preset, size, catalog)))
+        operations.append(_set("count", _count(preset, size, catalog, use)))
     return operations, tuple(warnings)
 
 
@@ -64,9 +64,9 @@ def _carry_over(workspace: Workspace, stored: Workspace | None) -> list[Json]:
     return operations
 
 
-def _count(preset: Preset | None, size: str, catalog: Catalog) -> int:
+def _count(preset: Preset | None, size: str, catalog: Catalog, use: Use) -> int:
     sku = catalog.sku(size)
-    needed = nodes_needed(preset, sku) if preset is not None and sku is not None else None
+    needed = nodes_needed(preset, sku, use) if preset is not None and sku is not None else None
     return needed or DEFAULT_COUNT
 
 

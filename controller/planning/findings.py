@@ -34,14 +34,15 @@ class Subject:
 
     @property
     def preset(self) -> Preset | None:
-        """The preset it names, if the catalogue has it."""
+        """The preset it names, if the catalogue has it and something of it is left to run."""
         inference = self.workspace.inference
-        return self.catalog.preset(inference.preset.name) if inference and inference.preset else None
+        preset = self.catalog.preset(inference.preset.name) if inference and inference.preset else None
+        return preset if preset is not None and preset.runnable else None
 
     @property
     def sku(self) -> Sku | None:
-        """The size it names, if the catalogue has it under a deployable name."""
-        sku = self.catalog.sku(self.workspace.resource.instance_type)
+        """The size it names, if the catalogue has it in the installation's cloud and under a deployable name."""
+        sku = self.catalog.skus.get(self.workspace.resource.instance_type.strip().lower())
         return None if sku is None or sku.alias_of else sku
 
 

@@ -13,6 +13,7 @@ SUBDOMAIN_LENGTH: Final = 253
 IMAGE_LENGTH: Final = 512
 
 _COMPARED_LENGTH: Final = 100
+_MIN_BEGINNING: Final = 4
 _DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
@@ -57,10 +58,12 @@ def as_dns_label(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int, cutoff: float = 0.6) -> list[str]:
-    """The known names most like a misspelt one, best first, letter case ignored."""
+    """The known names most like a misspelt or cut off one, best first, letter case ignored."""
     spellings = {candidate.lower(): candidate for candidate in known}
     wanted = name.strip().lower()[:_COMPARED_LENGTH]
-    return [spellings[match] for match in difflib.get_close_matches(wanted, spellings, n=limit, cutoff=cutoff)]
+    begun = sorted((each for each in spellings if len(wanted) >= _MIN_BEGINNING and each.startswith(wanted)), key=len)
+    like = difflib.get_close_matches(wanted, spellings, n=limit, cutoff=cutoff)
+    return [spellings[match] for match in dict.fromkeys((*begun, *like))][:limit]
 
 
 def _is_qualified(name: str) -> bool:

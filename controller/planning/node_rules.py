@@ -13,7 +13,7 @@ from controller.planning.findings import Finding, Rule, Subject
 from controller.planning.names import is_label_key, is_label_value, nearest
 from controller.planning.rules import PRIVATE
 from controller.planning.runtimes import choose_runtime
-from controller.planning.sizing import SUGGESTIONS, fit, nodes_needed, suggest
+from controller.planning.sizing import SUGGESTIONS, Suggestion, fit, suggest, use_of
 
 MAX_COUNT: Final = 1000
 """The largest resource.count; the same limit stands in the CRD."""
@@ -88,7 +88,7 @@ def _label(subject: Subject, key: str, value: str) -> Iterator[Finding]:
 def instance_type(subject: Subject) -> Iterator[Finding]:
     """Where nodes are to be made, the size must exist and have a GPU."""
     wanted = subject.workspace.resource.instance_type
-    known = subject.catalog.sku(wanted)
+    known = subject.catalog.skus.get(wanted.strip().lower())
     if not wanted:
         if subject.auto_provision:
             what, why = f"{_TYPE} is missing", "nodes are to be made and their size cannot be derived"
@@ -110,43 +110,49 @@ def gpu_fit(subject: Subject) -> Iterator[Finding]:
     preset, sku = subject.preset, subject.sku
     if preset is None or sku is None:
         return
-    sum_of_one = fit(preset, sku)
+    asked = subject.workspace.resource.count
+    verdict = fit(preset, sku, use_of(subject.workspace), nodes=max(asked or DEFAULT_COUNT, DEFAULT_COUNT))
     if not _brings_own_image(subject):
         yield from _gpu_supported(subject, preset, sku)
-    if not sum_of_one.known:
+    if not verdict.known:
         yield f"the GPU memory of {sku.name} is not known: whether {preset.name} fits is not checked"
         return
-    needed = nodes_needed(preset, sku)
-    asked = subject.workspace.resource.count
-    if needed is None:
+    if verdict.min_nodes is None and not verdict.certain:
+        yield f"{sku.name} may be too small for {preset.name}: the size of its KV cache is an upper bound"
+    elif verdict.min_nodes is None:
         what = f"{_TYPE} {sku.name} is too small for {preset.name}"
-        why = f"it needs {sum_of_one.need_text} and gets {sum_of_one.offer_text}"
+        why = f"it needs {verdict.need_text} and gets {verdict.offer_text}"
         yield Problem(Reason.INSUFFICIENT_GPU_MEMORY, _TYPE, what, why, _proposals(subject))
-    elif asked is not None and DEFAULT_COUNT <= asked < needed:
+    elif asked is not None and DEFAULT_COUNT <= asked < verdict.min_nodes:
         what = f"{_COUNT} {asked} is too small for {preset.name} on {sku.name}"
-        why = f"it needs {sum_of_one.need_text}, each node gives {sum_of_one.offer_text}"
-        yield Problem(Reason.COUNT_TOO_SMALL, _COUNT, what, why, (f"set it to {needed}", *_proposals(subject)))
+        why = f"it needs {verdict.need_text} and gets {verdict.offer_text}"
+        yield Problem(
+            Reason.COUNT_TOO_SMALL, _COUNT, what, why, (f"set it to {verdict.min_nodes}", *_proposals(subject))
+        )
 
 
 RULES: Final[tuple[Rule, ...]] = (count, instance_type, selector, gpu_fit)
 """In the order in which their findings are shown."""
 
 
-def describe(sku: Sku) -> str:
-    """A size in a few words, such as `Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU)`."""
+def describe(sku: Sku, nodes: int = 1) -> str:
+    """A size in a few words, such as `2 x Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU)`; one node without number."""
     gpus = f"{sku.gpu_count} GPU{'' if sku.gpu_count == 1 else 's'}"
-    return f"{sku.name} ({gpus}, {sku.gpu_memory_total_gib or 0:.0f} GiB, {sku.vcpu or 0} vCPU)"
+    machines = sku.name if nodes == 1 else f"{nodes} x {sku.name}"
+    return f"{machines} ({gpus}, {sku.gpu_memory_total_gib or 0:.0f} GiB, {sku.vcpu or 0} vCPU)"
 
 
 def _gpu_supported(subject: Subject, preset: Preset, sku: Sku) -> Iterator[Finding]:
-    choice = choose_runtime(subject.workspace.runtime_wish, preset, sku)
-    spec = preset.runtimes[choice.runtime]
+    wish = subject.workspace.runtime_wish
+    served = preset.on(sku, wish)
+    choice = choose_runtime(wish, served, sku)
+    spec = served.runtimes[choice.runtime]
     capability = sku.compute_capability
     if sku.vendor != preset.gpu_vendor:
         why = f"the image of {preset.name} is built for {preset.gpu_vendor} GPUs"
     elif sku.arch != preset.arch:
         why = f"the image of {preset.name} is built for {preset.arch}, the size has {sku.arch} CPUs"
-    elif capability is not None and not spec.min_capability <= capability <= spec.max_capability:
+    elif not spec.supports(capability):
         span = f"{spec.min_capability} to {spec.max_capability}"
         why = f"{choice.runtime} in its image has code for CUDA capability {span}, this GPU has {capability}"
     else:
@@ -168,6 +174,12 @@ def _no_gpu(subject: Subject, wanted: str) -> Problem | None:
 
 
 def _unknown(subject: Subject, wanted: str) -> Problem:
+    elsewhere = subject.catalog.sku(wanted)
+    if elsewhere is not None:
+        what = f"{_TYPE} {quote(wanted)} is a size of {elsewhere.cloud}"
+        return Problem(
+            Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, f"nodes are made in {subject.catalog.cloud}", _proposals(subject)
+        )
     full = wanted if wanted.lower().startswith("stand") else f"Standard_{wanted}"
     usable = [sku.name for sku in subject.catalog.skus.values() if not sku.alias_of and _is_documented(sku)]
     close = nearest(full, usable, limit=SUGGESTIONS, cutoff=0.75)
@@ -182,7 +194,7 @@ def _cautions(subject: Subject, sku: Sku) -> Iterator[str]:
         return
     if sku.retiring:
         verb = "was retired by Azure" if sku.lifecycle is Lifecycle.RETIRED else "retires at Azure"
-        others = [other.name for other in _suggestions(subject) if other.name != sku.name]
+        others = [other.sku.name for other in _suggestions(subject) if other.sku.name != sku.name]
         instead = f"; {others[0]} fits too" if others else ""
         yield f"{sku.name} {verb} on {sku.retirement_date}, new nodes may be refused{instead}"
     elif sku.lifecycle in (Lifecycle.PREVIEW_NAME, Lifecycle.UNDOCUMENTED):
@@ -195,16 +207,17 @@ def _need(subject: Subject) -> str:
     preset, best = subject.preset, _suggestions(subject)
     if preset is None or not best:
         return "models are served on GPUs"
-    return f"{preset.name} needs {fit(preset, best[0]).need_text}"
+    return f"{preset.name} needs {best[0].fit.need_text}"
 
 
 def _proposals(subject: Subject) -> tuple[str, ...]:
-    found = tuple(f"use {describe(sku)}" for sku in _suggestions(subject))
+    found = tuple(f"use {describe(found.sku, found.nodes)}" for found in _suggestions(subject))
     return found or ("set it to a GPU size such as Standard_NC4as_T4_v3",)
 
 
-def _suggestions(subject: Subject) -> tuple[Sku, ...]:
-    return suggest(subject.preset, subject.catalog) if subject.preset is not None else ()
+def _suggestions(subject: Subject) -> tuple[Suggestion, ...]:
+    preset = subject.preset
+    return suggest(preset, subject.catalog, use_of(subject.workspace)) if preset is not None else ()
 
 
 def _brings_own_image(subject: Subject) -> bool:

@@ -11,7 +11,7 @@ from controller.planning.machines import render_machine
 from controller.planning.nodes import NodeDemand, NodePlan, plan_nodes
 from controller.planning.observed import Observed, is_owned_by
 from controller.planning.runtimes import choose_runtime
-from controller.planning.sizing import nodes_needed
+from controller.planning.sizing import nodes_needed, use_of
 from controller.planning.validation import validate
 from controller.planning.workload import render_deployment, render_service
 
@@ -62,13 +62,13 @@ def resolve(workspace: Workspace, obj: Json, catalog: Catalog, *, provision: boo
     if preset is None or sku is None:
         return (_unresolvable(workspace),)
     demand = NodeDemand(
-        count=workspace.resource.count or nodes_needed(preset, sku) or DEFAULT_COUNT,
+        count=workspace.resource.count or nodes_needed(preset, sku, use_of(workspace)) or DEFAULT_COUNT,
         instance_type=sku.name,
         gpu_resource=sku.gpu_resource,
         gpus=sku.gpu_count,
         provision=provision,
     )
-    return Target(preset, sku, demand)
+    return Target(preset.on(sku, workspace.runtime_wish), sku, demand)
 
 
 def _unresolvable(workspace: Workspace) -> Problem:

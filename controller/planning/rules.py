@@ -8,6 +8,7 @@ from controller.api.json import metadata_of
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
 from controller.api.workspace import InferenceSpec, PresetSpec, Runtime
+from controller.catalog import Preset, PresetStatus
 from controller.planning.findings import Finding, Rule, Subject
 from controller.planning.names import LABEL_LENGTH, as_dns_label, is_dns_label, is_image, is_subdomain, nearest
 from controller.planning.runtimes import choose_runtime
@@ -92,11 +93,15 @@ def one_of_preset_and_template(subject: Subject) -> Iterator[Finding]:
 
 
 def preset_known(subject: Subject) -> Iterator[Finding]:
-    """The preset must be in the catalogue."""
+    """The preset must be in the catalogue, and something of it left to run."""
     spec = _preset_spec(subject)
-    if spec is None or subject.preset is not None:
+    if spec is None:
         return
     field, known = f"{_PRESET}.name", subject.catalog.preset_names
+    preset = subject.catalog.preset(spec.name)
+    if preset is not None:
+        yield from _standing(preset, field)
+        return
     if not spec.name:
         yield Problem(
             Reason.FIELD_REQUIRED,
@@ -106,8 +111,9 @@ def preset_known(subject: Subject) -> Iterator[Finding]:
             (f"set it, for example to {_example(subject)}",),
         )
         return
-    close = nearest(spec.name, subject.catalog.presets, limit=3, cutoff=0.5)
-    proposals = dict.fromkeys(preset.name for each in close if (preset := subject.catalog.preset(each)))
+    current = [name for name, each in subject.catalog.presets.items() if each.status is PresetStatus.ACTIVE]
+    close = nearest(spec.name, current, limit=3, cutoff=0.5)
+    proposals = dict.fromkeys(subject.catalog.presets[each].name for each in close)
     yield Problem(
         Reason.PRESET_UNKNOWN,
         field,
@@ -115,6 +121,16 @@ def preset_known(subject: Subject) -> Iterator[Finding]:
         f"{len(known)} presets are known",
         tuple(f"use {proposal}" for proposal in proposals or known),
     )
+
+
+def _standing(preset: Preset, field: str) -> Iterator[Finding]:
+    if not preset.runnable:
+        what = f"{field} {quote(preset.name)} was never released"
+        yield Problem(
+            Reason.PRESET_UNKNOWN, field, what, "there is no image of it to run", (f"use {preset.successor}",)
+        )
+    elif preset.status is not PresetStatus.ACTIVE:
+        yield f"{preset.name} is {preset.status} in KAITO and still runs here; {preset.successor} is its successor"
 
 
 def preset_access(subject: Subject) -> Iterator[Finding]:
@@ -130,6 +146,14 @@ def preset_access(subject: Subject) -> Iterator[Finding]:
             f"{_PRESET}.accessMode is {quote(spec.access_mode)}",
             f"it is one of {PUBLIC}, {PRIVATE}",
             (f"use {PRIVATE} for an image of your own, else leave it out",),
+        )
+    elif not spec.image and subject.preset is not None and subject.preset.image is None:
+        yield Problem(
+            Reason.FIELD_REQUIRED,
+            image,
+            f"{image} is missing",
+            f"no image of {subject.preset.name} is published, so it is yours to name",
+            (f"set accessMode to {PRIVATE} and {image}", f"use {subject.preset.successor}"),
         )
     elif spec.access_mode == PRIVATE and not spec.image:
         yield Problem(

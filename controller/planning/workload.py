@@ -12,7 +12,7 @@ from controller.api import labels
 from controller.api.json import Json
 from controller.api.resources import DEPLOYMENTS, SERVICES, WORKSPACES
 from controller.api.workspace import Workspace
-from controller.catalog.model import Preset, Sku
+from controller.catalog import Preset, Sku
 from controller.planning.runtimes import RuntimeChoice
 
 SERVICE_PORT: Final = 80
@@ -76,7 +76,7 @@ def render_service(workspace: Workspace, preset: Preset) -> Json:
 def server_command(preset: Preset, runtime: RuntimeChoice) -> list[str]:
     """The command that starts the model server, with a number format the GPU computes in."""
     spec = preset.runtimes[runtime.runtime]
-    return list(spec.argv({spec.dtype_param: runtime.dtype}))
+    return list(spec.argv({spec.dtype_param: runtime.dtype} if spec.dtype_param else {}))
 
 
 def _metadata(workspace: Workspace) -> Json:
@@ -160,7 +160,7 @@ def _probe(preset: Preset) -> Json:
 def _image(workspace: Workspace, preset: Preset) -> str:
     wish = workspace.inference.preset if workspace.inference else None
     private = wish is not None and wish.access_mode == PRIVATE_ACCESS and wish.image
-    return wish.image if wish is not None and private else preset.image.reference
+    return wish.image if wish is not None and private else preset.image_reference
 
 
 def _pull_secrets(workspace: Workspace) -> tuple[str, ...]:

@@ -125,8 +125,9 @@ REFUSED: list[tuple[str, Json, list[str]]] = [
         example(inference__preset__name="phi-3-mini"),
         [
             (
-                'inference.preset.name: "phi-3-mini" is not in the catalogue: 2 presets are known. '
-                "Fix: use phi-3-mini-4k-instruct; or use phi-3-mini-128k-instruct (PresetUnknown)"
+                'inference.preset.name: "phi-3-mini" is not in the catalogue: 73 presets are known. '
+                "Fix: use phi-3-mini-4k-instruct; or use phi-3-mini-128k-instruct; "
+                "or use phi-3.5-mini-instruct (PresetUnknown)"
             )
         ],
     ),

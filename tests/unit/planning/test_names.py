@@ -92,3 +92,8 @@ def test_a_proposed_name_is_always_a_valid_one(text: str) -> None:
 def test_the_nearest_name_comes_first_whatever_the_letter_case() -> None:
     assert names.nearest("KITEN", ["Mitten", "Kitten", "Dog"], limit=2) == ["Kitten", "Mitten"]
     assert names.nearest("zzz", ["Mitten"], limit=2) == []
+
+
+def test_a_name_that_goes_on_is_nearer_than_one_that_is_like_it() -> None:
+    known = ["phi-3.5-mini", "phi-3-mini-128k-instruct", "phi-3-mini-4k-instruct"]
+    assert names.nearest("phi-3-mini", known, limit=2) == ["phi-3-mini-4k-instruct", "phi-3-mini-128k-instruct"]

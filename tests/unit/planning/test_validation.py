@@ -75,7 +75,12 @@ REFUSED: list[tuple[str, dict[str, Any], list[tuple[Reason, str]]]] = [
     ("a template", {"inference": {"template": {}}}, [(Reason.NOT_SUPPORTED, "inference.template")]),
     ("adapters", {"inference__adapters": [{}]}, [(Reason.NOT_SUPPORTED, "inference.adapters")]),
     ("an own configuration", {"inference__config": "cm"}, [(Reason.NOT_SUPPORTED, "inference.config")]),
-    ("an unknown preset", {"inference__preset__name": "phi-2"}, [(Reason.PRESET_UNKNOWN, "inference.preset.name")]),
+    ("an unknown preset", {"inference__preset__name": "gpt-2"}, [(Reason.PRESET_UNKNOWN, "inference.preset.name")]),
+    ("a preset never released", {"inference__preset__name": "phi-3-small-8k-instruct"},
+     [(Reason.PRESET_UNKNOWN, "inference.preset.name")]),
+    ("a preset without published image",
+     {"inference__preset__name": "llama-2-7b", "resource__instanceType": "Standard_NC24ads_A100_v4"},
+     [(Reason.FIELD_REQUIRED, "inference.preset.presetOptions.image")]),
     ("no preset name", {"inference__preset": {}}, [(Reason.FIELD_REQUIRED, "inference.preset.name")]),
     ("a third access mode", {"inference__preset__accessMode": "Public"},
      [(Reason.FIELD_TYPE_INVALID, "inference.preset.accessMode")]),
@@ -164,8 +169,9 @@ def test_a_model_too_large_is_refused_with_the_sum_and_three_sizes_that_fit() ->
         "resource.instanceType Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct: "
         "it needs 10.3 GiB of GPU memory (7.3 weights + 0.8 KV cache of 2048 tokens + 2.3 runtime) "
         "and gets 3.1 GiB (1 GPU x 3.7 usable x 84%). "
-        "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU); or use Standard_NC8as_T4_v3 (1 GPU, 16 GiB, 8 vCPU); "
-        "or use Standard_NC16as_T4_v3 (1 GPU, 16 GiB, 16 vCPU) (InsufficientGpuMemory)"
+        "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU); "
+        "or use Standard_NC24lds_xl_RTXPRO6000BSE_v6 (1 GPU, 24 GiB, 24 vCPU); "
+        "or use Standard_NV36ads_A10_v5 (1 GPU, 24 GiB, 36 vCPU) (InsufficientGpuMemory)"
     )
 
 
@@ -194,6 +200,10 @@ WARNED: list[tuple[dict[str, Any], str]] = [
     (
         {},
         "Standard_NC6s_v3 was retired by Azure on 2025-09-30, new nodes may be refused; Standard_NC4as_T4_v3 fits too",
+    ),
+    (
+        {"inference__preset__name": "falcon-7b", "resource__instanceType": "Standard_NC24ads_A100_v4"},
+        "falcon-7b is removed in KAITO and still runs here; mistral-7b is its successor",
     ),
     (
         {"resource__instanceType": "Standard_NV48s_v3"},

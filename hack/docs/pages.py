@@ -1,0 +1,42 @@
+"""Every generated page: where it stands and what makes its text."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from hack.docs.presets_page import presets_page
+from hack.docs.sizes_page import sizes_page
+from hack.docs.sizing_page import sizing_page
+
+REPOSITORY: Final = Path(__file__).parent.parent.parent
+"""The root of the checkout."""
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "docs/reference/instance-types.md": sizes_page,
+        "docs/reference/presets.md": presets_page,
+        "docs/reference/sizing.md": sizing_page,
+    }
+)
+"""Pages by path in the repository; each function returns the whole text and reads nothing but code and data."""
+
+
+def stale_pages() -> tuple[str, ...]:
+    """The pages that are missing or differ from what is generated now."""
+    return tuple(path for path, make in PAGES.items() if _read(path) != make())
+
+
+def write_pages() -> tuple[str, ...]:
+    """Writes the stale pages and returns their paths."""
+    stale = stale_pages()
+    for path in stale:
+        target = REPOSITORY / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(PAGES[path](), encoding="utf-8")
+    return stale
+
+
+def _read(path: str) -> str | None:
+    target = REPOSITORY / path
+    return target.read_text(encoding="utf-8") if target.exists() else None

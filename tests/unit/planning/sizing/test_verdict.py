@@ -1,0 +1,84 @@
+"""The sum in words: one line for messages, all of it for people who want to know."""
+
+from hypothesis import given
+
+from controller.api.workspace import parse_workspace
+from controller.catalog import Preset, Sku
+from controller.planning.sizing import Use, fit, use_of
+from tests.unit.planning.manifests import example
+from tests.unit.planning.sizing.examples import QLORA, V100, models, preset, sizes, sku, uses
+
+
+def test_the_line_for_messages() -> None:
+    verdict = fit(preset(), sku(V100))
+    terms = "7.3 weights + 0.8 KV cache of 2048 tokens + 2.3 runtime"
+    assert verdict.need_text == f"10.3 GiB of GPU memory ({terms})"
+    assert verdict.offer_text == "12.5 GiB (1 GPU x 14.9 usable x 84%)"
+
+
+def test_with_several_gpus_the_line_is_about_each() -> None:
+    verdict = fit(preset("llama-3.3-70b-instruct"), sku("Standard_NV72ads_A10_v5"))
+    terms = "67.0 weights + 0.3 KV cache of 2048 tokens + 2.3 runtime"
+    assert verdict.need_text == f"69.6 GiB on each of 2 GPUs ({terms})"
+    assert verdict.offer_text == "18.9 GiB on each (22.5 usable x 84%)"
+
+
+def test_too_few_gpus_for_a_model_cut_into_pieces_are_named() -> None:
+    verdict = fit(preset("llama-2-13b"), sku("Standard_NC24ads_A100_v4"))
+    assert verdict.need_text.startswith("15.")
+    assert "on each of 2 GPUs" in verdict.need_text
+    assert verdict.offer_text.endswith(" on 1 GPU only (80.0 usable x 84%)"), verdict.offer_text
+
+
+def test_the_whole_sum() -> None:
+    assert fit(preset("phi-3-mini-128k-instruct"), sku("Standard_NV36ads_A10_v5"), Use(adapters=1)).explain() == (
+        "phi-3-mini-128k-instruct on 1 x Standard_NV36ads_A10_v5: "
+        "fits, a copy takes at least 1 GPU on 1 node; spread as tensor 1, pipeline 1, data 1\n"
+        "1 GPU needs 10.37 GiB:\n"
+        "      7.26  weights: files of 7.12 GiB, + 2 % buffers and padding; "
+        "split over tensor ranks and pipeline stages\n"
+        "      0.75  KV cache of 2048 tokens: MHA: 2 x 32 KV heads x 96 x 32 layers x 2 bytes a token; "
+        "split over pipeline stages and, as far as there are KV heads, over tensor ranks\n"
+        "      0.06  adapter: LoRA of rank 16 on every matrix; whole on each GPU\n"
+        "      2.30  runtime: CUDA context, activations and compiled kernels; whole on each GPU\n"
+        "and is given 18.89 GiB:\n"
+        "     24.00  nominal\n"
+        "     22.49  usable, as its driver reports\n"
+        "      0.84  of that, the rest absorbs fragmentation\n"
+        "room for 25318 tokens of KV cache; one request can have 25318"
+    )
+
+
+def test_what_does_not_fit_says_what_it_would_take() -> None:
+    on_two = fit(preset("deepseek-r1-0528"), sku("Standard_ND96isr_H100_v5"))
+    assert "does not fit, a copy takes" in on_two.explain()
+    assert "fits on no number of nodes" in fit(preset(), sku("Standard_NV6ads_A10_v5")).explain()
+    assert "GPUs or their memory are unknown" in fit(preset(), sku("Standard_ND46s_H100_v5")).explain()
+
+
+def test_tuning_names_its_own_terms() -> None:
+    text = fit(preset(), sku(V100), QLORA).explain()
+    for term in ("base model", "adapter", "gradients", "optimizer", "activations", "logits", "runtime"):
+        assert f"  {term}" in text, f"{term} is missing in {text}"
+
+
+def test_an_upper_bound_is_called_one() -> None:
+    assert "an upper bound" in fit(preset("google/gemma-4-31B-it"), sku(V100)).explain()
+    assert "an upper bound" not in fit(preset(), sku(V100)).explain()
+
+
+def test_a_workspace_says_what_it_uses_its_model_for() -> None:
+    plain = parse_workspace(example())
+    assert use_of(plain) == Use()
+    asked = parse_workspace(
+        example(metadata__annotations={"kaito.sh/runtime": "transformers"}, inference__adapters=[{}, {}])
+    )
+    assert use_of(asked) == Use(runtime=asked.runtime_wish, adapters=2)
+    assert use_of(parse_workspace(example(inference=None))) == Use()
+
+
+@given(models, sizes, uses)
+def test_every_verdict_can_be_told_in_a_few_words(model: Preset, size: Sku, use: Use) -> None:
+    verdict = fit(model, size, use)
+    assert len(verdict.need_text) + len(verdict.offer_text) < 330
+    assert verdict.explain().count("\n") >= 4
