@@ -30,7 +30,6 @@ EXCLUDE_FROM_LOAD_BALANCERS: Final = "node.kubernetes.io/exclude-from-external-l
 
 # Karpenter.
 PROVISIONER_NAME: Final = "karpenter.sh/provisioner-name"
-NODEPOOL: Final = "karpenter.sh/nodepool"
 CAPACITY_TYPE: Final = "karpenter.sh/capacity-type"
 REGISTERED: Final = "karpenter.sh/registered"
 INITIALIZED: Final = "karpenter.sh/initialized"
@@ -79,4 +78,3 @@ AMD_GPU: Final = "amd.com/gpu"
 # Names under which our programs write.
 CONTROLLER_MANAGER: Final = "kaito-controller"
 PROVISIONER_MANAGER: Final = "kaito-provisioner"
-WEBHOOK_MANAGER: Final = "kaito-webhook"

@@ -31,6 +31,7 @@ PRESET = "phi-3-mini-4k-instruct"
 PATIENCE_SECONDS = 150.0
 """How long anything may take; far above what it takes, so that a slow machine is not a failure."""
 
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A Workspace and everything that exists because of it."""

@@ -11,7 +11,6 @@ from controller.planning.sizing import Fit, fit, is_offered, nodes_needed, runs_
 
 CATALOG = load_catalog()
 SIZES = tuple(CATALOG.skus.values())
-PRESETS = tuple(CATALOG.preset(name) for name in CATALOG.preset_names)
 
 
 def preset(name: str = "phi-3-mini-4k-instruct") -> Preset:
