@@ -68,6 +68,7 @@ TERMINATION_FINALIZER: Final = "karpenter.sh/termination"
 
 # Taints, as (key, value, effect).
 GPU_TAINT: Final = ("sku", "gpu", "NoSchedule")
+SPOT_TAINT: Final = ("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule")
 DISRUPTED_TAINT_KEY: Final = "karpenter.sh/disrupted"
 UNREGISTERED_TAINT_KEY: Final = "karpenter.sh/unregistered"
 

@@ -221,3 +221,28 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.INSTANCE_GONE: Meaning("The agent pool vanished from the cloud.", _O),
 }
 """Meaning of every reason; a test asserts that none is missing."""
+
+_WAITING: Final = frozenset(
+    {
+        Reason.MACHINES_PENDING,
+        Reason.NODES_PENDING,
+        Reason.WAITING_FOR_NODES,
+        Reason.PODS_PENDING,
+        Reason.NODE_NOT_FOUND,
+        Reason.NODE_NOT_READY,
+        Reason.AGENT_POOL_CREATING,
+        Reason.AGENT_POOL_DELETING,
+        Reason.AWAITING_RECONCILIATION,
+        Reason.NOT_LAUNCHED,
+        Reason.NOT_REGISTERED,
+        Reason.EPHEMERAL_TAINTS_EXIST,
+        Reason.GPUS_NOT_ADVERTISED,
+        Reason.RESOURCE_NOT_REGISTERED,
+        Reason.WORKSPACE_DELETING,
+    }
+)
+
+
+def is_waiting(reason: str) -> bool:
+    """Whether the reason is part of every good start, rather than something people must act on."""
+    return reason in _WAITING

@@ -13,6 +13,7 @@ from controller.api.json import Json
 from controller.api.resources import DEPLOYMENTS, SERVICES, WORKSPACES
 from controller.api.workspace import Workspace
 from controller.catalog.model import Preset, Sku
+from controller.planning.nodes import tolerated_keys
 from controller.planning.runtimes import RuntimeChoice
 
 SERVICE_PORT: Final = 80
@@ -21,7 +22,6 @@ RENDEZVOUS_PORT: Final = 29500
 PRIVATE_ACCESS: Final = "private"
 
 _PERIOD_SECONDS: Final = 10
-_SPOT_TAINT: Final = ("kubernetes.azure.com/scalesetpriority", "spot")
 
 APPLIED_HASH: Final = "kaito.sh/applied-hash"
 """Annotation with a digest of the whole object as applied, so that a field that was dropped counts as a change."""
@@ -120,13 +120,7 @@ def _own_nodes(workspace: Workspace) -> Json:
 
 
 def _tolerations(sku: Sku) -> list[Json]:
-    key, value, effect = labels.GPU_TAINT
-    spot_key, spot_value = _SPOT_TAINT
-    return [
-        {"key": sku.gpu_resource, "operator": "Exists", "effect": effect},
-        {"key": key, "operator": "Equal", "value": value, "effect": effect},
-        {"key": spot_key, "operator": "Equal", "value": spot_value, "effect": effect},
-    ]
+    return [{"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in tolerated_keys(sku.gpu_resource)]
 
 
 def _container(workspace: Workspace, preset: Preset, sku: Sku, runtime: RuntimeChoice) -> Json:
@@ -142,7 +136,7 @@ def _container(workspace: Workspace, preset: Preset, sku: Sku, runtime: RuntimeC
             "failureThreshold": preset.readiness_timeout_minutes * 60 // _PERIOD_SECONDS,
         },
         "livenessProbe": {**_probe(preset), "failureThreshold": 3},
-        "readinessProbe": {**_probe(preset), "failureThreshold": 1},
+        "readinessProbe": {**_probe(preset), "failureThreshold": 3},
         "volumeMounts": [{"name": "dshm", "mountPath": "/dev/shm"}],  # noqa: S108 - shared memory for NCCL
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -165,7 +159,8 @@ def _image(workspace: Workspace, preset: Preset) -> str:
 
 def _pull_secrets(workspace: Workspace) -> tuple[str, ...]:
     wish = workspace.inference.preset if workspace.inference else None
-    return wish.image_pull_secrets if wish is not None and wish.access_mode == PRIVATE_ACCESS else ()
+    named = wish.image_pull_secrets if wish is not None and wish.access_mode == PRIVATE_ACCESS else ()
+    return tuple(dict.fromkeys(named))
 
 
 def _sealed(obj: Json) -> Json:
