@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controller.api.json import Json, name_of
+from hack.devcluster.processes import wait_gone
 from tests.system import audit
 from tests.system.harness import CONTROLLER, PROVISIONER, WEBHOOK, System, workspace
 from tests.system.portrait import portrait
 
 NODES = 2
 NAME = "phi"
+_DEATH_SECONDS = 10.0
 _PROGRAMS = (WEBHOOK, CONTROLLER, PROVISIONER)
 
 
@@ -49,12 +51,12 @@ class Life:
 def strikes(moments: int) -> list[Strike]:
     """Each program in turn, at so many random moments; KAITO_SEED repeats or varies them."""
     seed = int(os.environ.get("KAITO_SEED", "2"))
-    generator = random.Random(seed)  # noqa: S311 - moments, not secrets
+    generator = random.Random(seed)
     return [Strike(program, generator.random()) for _ in range(moments) for program in _PROGRAMS]
 
 
 async def live(system: System, namespace: str, strike: Strike | None = None, *, length: float = 0.0) -> Life:
-    """Create a Workspace, wait until it is Ready, delete it, wait until nothing is left.
+    """Create a Workspace, wait until it has settled, delete it, wait until nothing is left.
 
     Args:
         system: where.
@@ -65,7 +67,7 @@ async def live(system: System, namespace: str, strike: Strike | None = None, *, 
     begin = time.time()
     killing = asyncio.create_task(_kill(system, strike, length))
     await system.apply(workspace(namespace, NAME, count=NODES))
-    scene = await system.until_ready(namespace, NAME)
+    scene = await system.until_settled(namespace, NAME)
     drawn = portrait(scene)
     await system.kubectl("delete", "workspace", NAME, "-n", namespace, "--wait=false")
     await system.until_gone(namespace, NAME)
@@ -86,6 +88,8 @@ async def _kill(system: System, strike: Strike | None, length: float) -> None:
     if strike is None:
         return
     await asyncio.sleep(strike.after * length)
-    for replica in system.replicas(strike.program):
-        if replica.process:
-            replica.process.signal(signal.SIGKILL)
+    victims = [replica.process for replica in system.replicas(strike.program) if replica.process]
+    assert victims, f"nobody to kill: no {strike.program} runs"
+    for victim in victims:
+        victim.signal(signal.SIGKILL)
+    assert not await wait_gone(victims, _DEATH_SECONDS), f"{strike.program} survived SIGKILL"

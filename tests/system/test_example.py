@@ -40,7 +40,7 @@ def told(description: str) -> list[tuple[str, str]]:
 
 async def test_every_column_turns_true(system: System, namespace: str) -> None:
     await apply_example(system, namespace)
-    scene = await system.until_ready(namespace, NAME)
+    scene = await system.until_settled(namespace, NAME)
 
     code, text = await system.kubectl("get", "workspace", "-n", namespace)
     golden.compare("workspace_ready.txt", re.sub(r"\d+m?\d*s\n", "<age>\n", text))
@@ -73,7 +73,7 @@ async def test_describe_tells_the_story_in_the_order_it_happened(system: System,
     _, description = await system.kubectl("describe", "workspace", NAME, "-n", namespace)
     warnings = [reason for kind, reason in told(description) if kind != "Normal"]
     assert not warnings, f"nothing went wrong, so nothing may warn: {warnings}\n{description}"
-    assert not re.search(r": *$", description.partition("\nEvents:\n")[2], re.M), (
+    assert not re.search(r": *$", description.partition("\nEvents:\n")[2], re.MULTILINE), (
         f"an event says nothing: {description}"
     )
 
