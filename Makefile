@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
 
-.PHONY: help install demo test unit cluster check format up down lock clean
+.PHONY: help install demo test unit cluster faults check format up down lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ test: $(READY) ## every test, the real control plane included
 
 unit: $(READY) ## the tests that need no control plane
 	$(RUN) pytest tests/unit $(PYTEST_ARGS)
+
+faults: $(READY) ## the long fault runs: ten kills of each program, a whole minute of silence
+	$(RUN) hack.devcluster build
+	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/system/test_kills.py tests/system/test_quiet.py $(PYTEST_ARGS)
 
 check: $(READY) ## format, lint, types, layers, dead code, catalogue
 	$(RUN) ruff format --check .

@@ -30,7 +30,6 @@ EXCLUDE_FROM_LOAD_BALANCERS: Final = "node.kubernetes.io/exclude-from-external-l
 
 # Karpenter.
 PROVISIONER_NAME: Final = "karpenter.sh/provisioner-name"
-NODEPOOL: Final = "karpenter.sh/nodepool"
 CAPACITY_TYPE: Final = "karpenter.sh/capacity-type"
 REGISTERED: Final = "karpenter.sh/registered"
 INITIALIZED: Final = "karpenter.sh/initialized"
@@ -69,6 +68,7 @@ TERMINATION_FINALIZER: Final = "karpenter.sh/termination"
 
 # Taints, as (key, value, effect).
 GPU_TAINT: Final = ("sku", "gpu", "NoSchedule")
+SPOT_TAINT: Final = ("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule")
 DISRUPTED_TAINT_KEY: Final = "karpenter.sh/disrupted"
 UNREGISTERED_TAINT_KEY: Final = "karpenter.sh/unregistered"
 
@@ -79,4 +79,3 @@ AMD_GPU: Final = "amd.com/gpu"
 # Names under which our programs write.
 CONTROLLER_MANAGER: Final = "kaito-controller"
 PROVISIONER_MANAGER: Final = "kaito-provisioner"
-WEBHOOK_MANAGER: Final = "kaito-webhook"

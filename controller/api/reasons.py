@@ -37,7 +37,6 @@ class Reason(StrEnum):
     NAME_INVALID = "NameInvalid"
     EXACTLY_ONE_OF = "ExactlyOneOf"
     COUNT_INVALID = "CountInvalid"
-    COUNT_TOO_SMALL = "CountTooSmall"
     PRESET_UNKNOWN = "PresetUnknown"
     INSTANCE_TYPE_REQUIRED = "InstanceTypeRequired"
     INSTANCE_TYPE_UNKNOWN = "InstanceTypeUnknown"
@@ -135,7 +134,6 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.NAME_INVALID: Meaning("The Workspace's name cannot name a Service.", _U, "Use a DNS-1123 label."),
     Reason.EXACTLY_ONE_OF: Meaning("Of several fields exactly one must be set.", _U, "Keep one of them."),
     Reason.COUNT_INVALID: Meaning("resource.count is below 1.", _U, "Set 1 or more, or leave it out."),
-    Reason.COUNT_TOO_SMALL: Meaning("The model needs more nodes than resource.count.", _U, "Raise resource.count."),
     Reason.PRESET_UNKNOWN: Meaning("No preset of that name is in the catalogue.", _U, "Use a known preset."),
     Reason.INSTANCE_TYPE_REQUIRED: Meaning("Nodes are to be made but no size is named.", _U, "Set instanceType."),
     Reason.INSTANCE_TYPE_UNKNOWN: Meaning("The instance type is in no SKU table.", _U, "Check the spelling."),
@@ -221,3 +219,28 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.INSTANCE_GONE: Meaning("The agent pool vanished from the cloud.", _O),
 }
 """Meaning of every reason; a test asserts that none is missing."""
+
+_WAITING: Final = frozenset(
+    {
+        Reason.MACHINES_PENDING,
+        Reason.NODES_PENDING,
+        Reason.WAITING_FOR_NODES,
+        Reason.PODS_PENDING,
+        Reason.NODE_NOT_FOUND,
+        Reason.NODE_NOT_READY,
+        Reason.AGENT_POOL_CREATING,
+        Reason.AGENT_POOL_DELETING,
+        Reason.AWAITING_RECONCILIATION,
+        Reason.NOT_LAUNCHED,
+        Reason.NOT_REGISTERED,
+        Reason.EPHEMERAL_TAINTS_EXIST,
+        Reason.GPUS_NOT_ADVERTISED,
+        Reason.RESOURCE_NOT_REGISTERED,
+        Reason.WORKSPACE_DELETING,
+    }
+)
+
+
+def is_waiting(reason: str) -> bool:
+    """Whether the reason is part of every good start, rather than something people must act on."""
+    return reason in _WAITING

@@ -86,6 +86,7 @@ class PresetSpec:
     access_mode: str = ""
     image: str = ""
     image_pull_secrets: tuple[str, ...] = ()
+    model_access_secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,7 @@ def parse_preset(spec: Json, path: str) -> PresetSpec:
         access_mode=_string(spec, "accessMode", f"{path}.accessMode"),
         image=_string(options, "image", f"{path}.presetOptions.image"),
         image_pull_secrets=_strings(options, "imagePullSecrets", f"{path}.presetOptions.imagePullSecrets"),
+        model_access_secret=_string(options, "modelAccessSecret", f"{path}.presetOptions.modelAccessSecret"),
     )
 
 

@@ -53,7 +53,7 @@ def render_machine(workspace: Workspace, ordinal: int, *, instance_type: str, ar
     return {
         "apiVersion": MACHINES.api_version,
         "kind": MACHINES.kind,
-        "metadata": {"name": name, "labels": claim_labels(workspace, ordinal)},
+        "metadata": {"name": name, "labels": claim_labels(workspace, ordinal), **_annotations(workspace)},
         "spec": {
             "machineTemplateRef": {"name": name},
             "requirements": [
@@ -67,6 +67,11 @@ def render_machine(workspace: Workspace, ordinal: int, *, instance_type: str, ar
             "taints": [Taint(*labels.GPU_TAINT).as_json()],
         },
     }
+
+
+def _annotations(workspace: Workspace) -> Json:
+    family = workspace.annotations.get(labels.NODE_IMAGE_FAMILY, "").strip().lower()
+    return {"annotations": {labels.NODE_IMAGE_FAMILY: family}} if family else {}
 
 
 def claim_labels(workspace: Workspace, ordinal: int) -> dict[str, str]:

@@ -22,10 +22,11 @@ CLOUD_LABEL_PREFIXES: Final = ("kubernetes.io/", "kubernetes.azure.com/")
 """Label prefixes AKS refuses on agent pools."""
 
 SIZE_REASONS: Final = frozenset(
-    {Reason.COUNT_TOO_SMALL, Reason.INSUFFICIENT_GPU_MEMORY, Reason.GPU_NOT_SUPPORTED},
+    {Reason.INSUFFICIENT_GPU_MEMORY, Reason.GPU_NOT_SUPPORTED},
 )
 """Refusals that the annotation kaito.sh/bypass-resource-checks turns into warnings."""
 
+_PRESET_NAME: Final = "inference.preset.name"
 _TYPE: Final = "resource.instanceType"
 _COUNT: Final = "resource.count"
 _SELECTOR: Final = "resource.labelSelector"
@@ -123,15 +124,26 @@ def gpu_fit(subject: Subject) -> Iterator[Finding]:
         what = f"{_TYPE} {sku.name} is too small for {preset.name}"
         why = f"it needs {verdict.need_text} and gets {verdict.offer_text}"
         yield Problem(Reason.INSUFFICIENT_GPU_MEMORY, _TYPE, what, why, _proposals(subject))
-    elif asked is not None and DEFAULT_COUNT <= asked < verdict.min_nodes:
-        what = f"{_COUNT} {asked} is too small for {preset.name} on {sku.name}"
-        why = f"it needs {verdict.need_text} and gets {verdict.offer_text}"
-        yield Problem(
-            Reason.COUNT_TOO_SMALL, _COUNT, what, why, (f"set it to {verdict.min_nodes}", *_proposals(subject))
-        )
+    elif verdict.min_nodes > 1:
+        what = f"{preset.name} needs {verdict.min_nodes} nodes of {sku.name}"
+        why = f"each model is served on one node, it needs {verdict.need_text} and gets {verdict.offer_text}"
+        yield Problem(Reason.NOT_SUPPORTED, _TYPE, what, why, _single_node(subject))
 
 
-RULES: Final[tuple[Rule, ...]] = (count, instance_type, selector, gpu_fit)
+def toolkit(subject: Subject) -> Iterator[Finding]:
+    """Models that compile their kernels at start need the CUDA toolkit on the node, which nobody puts there."""
+    preset, sku = subject.preset, subject.sku
+    if preset is None or sku is None or _brings_own_image(subject):
+        return
+    served = preset.on(sku, subject.workspace.runtime_wish)
+    if served.runtimes[choose_runtime(subject.workspace.runtime_wish, served, sku).runtime].cuda_toolkit:
+        what = f"{_PRESET_NAME} {quote(preset.name)} is not run by this release"
+        why = "it compiles its kernels at start and needs the CUDA toolkit on the node"
+        fix = "use accessMode private with an image that brings the toolkit"
+        yield Problem(Reason.NOT_SUPPORTED, _PRESET_NAME, what, why, (fix, "choose another preset"))
+
+
+RULES: Final[tuple[Rule, ...]] = (count, instance_type, selector, gpu_fit, toolkit)
 """In the order in which their findings are shown."""
 
 
@@ -185,8 +197,8 @@ def _unknown(subject: Subject, wanted: str) -> Problem:
     close = nearest(full, usable, limit=SUGGESTIONS, cutoff=0.75)
     what = f"{_TYPE} {quote(wanted)} is in no table of GPU sizes"
     why = f"{len(usable)} Azure sizes with a GPU are known"
-    fixes = tuple(f"use {name}" for name in close) or _proposals(subject)
-    return Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, fixes)
+    meant = [f"use {name}" for name in close[:1]]
+    return Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, tuple(dict.fromkeys([*meant, *_proposals(subject)])))
 
 
 def _cautions(subject: Subject, sku: Sku) -> Iterator[str]:
@@ -213,6 +225,11 @@ def _need(subject: Subject) -> str:
 def _proposals(subject: Subject) -> tuple[str, ...]:
     found = tuple(f"use {describe(found.sku, found.nodes)}" for found in _suggestions(subject))
     return found or ("set it to a GPU size such as Standard_NC4as_T4_v3",)
+
+
+def _single_node(subject: Subject) -> tuple[str, ...]:
+    found = tuple(f"use {describe(found.sku)}" for found in _suggestions(subject) if found.nodes == 1)
+    return found or ("choose a smaller model: no size holds this one on a single node",)
 
 
 def _suggestions(subject: Subject) -> tuple[Suggestion, ...]:

@@ -4,13 +4,18 @@ Existing nodes that are free and match are used before anything is bought. A cla
 up later does not replace it, so that nothing flaps.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from controller.api import labels
-from controller.api.claims import Claim
+from controller.api.claims import Claim, Taint
 from controller.api.workspace import Workspace
 from controller.planning.machines import free_ordinals
 from controller.planning.observed import Node, Observed, selects
+
+_TOLERATED_FOR_A_WHILE: Final = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
+"""Keys of NoExecute taints every pod tolerates for 5 minutes, by the admission plug-in DefaultTolerationSeconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,22 @@ class NodeDemand:
         return not node.instance_type or node.instance_type.lower() == self.instance_type.lower()
 
     def usable(self, node: Node) -> bool:
-        """Whether pods can run on the node now: Ready, open, staying, and all its GPUs advertised."""
-        return node.ready and not node.unschedulable and not node.deleting and self.gpus <= node.gpus(self.gpu_resource)
+        """Whether pods can run on the node now: Ready, open, staying, not barred, and all its GPUs advertised."""
+        stays = node.ready and not node.unschedulable and not node.deleting
+        return stays and self.barrier(node) is None and self.gpus <= node.gpus(self.gpu_resource)
+
+    def barrier(self, node: Node) -> Taint | None:
+        """The first taint of the node that keeps the Workspace's pods away."""
+        return next((taint for taint in node.taints if not self._tolerates(taint)), None)
+
+    def _tolerates(self, taint: Taint) -> bool:
+        match taint.effect:
+            case "NoSchedule":
+                return taint.key in tolerated_keys(self.gpu_resource)
+            case "NoExecute":
+                return taint.key in _TOLERATED_FOR_A_WHILE
+            case _:
+                return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +85,24 @@ class NodePlan:
         return not (self.take or self.release or self.create or self.delete)
 
 
-def is_taken(node: Node) -> bool:
-    """Whether the node existed on its own and was taken, rather than made for a claim."""
-    return labels.CLAIM_ORDINAL not in node.labels
+def tolerated_keys(gpu_resource: str) -> tuple[str, str, str]:
+    """Keys of the taints a Workspace's pods tolerate: our own, the vendor's, and that of spot nodes."""
+    return labels.GPU_TAINT[0], gpu_resource, labels.SPOT_TAINT[0]
+
+
+def is_taken(node: Node, claims: Collection[Claim] = ()) -> bool:
+    """Whether the node existed on its own and was taken, rather than made for one of the claims.
+
+    The node's own label alone would let anyone who may edit nodes turn a claimed node into a taken one.
+    """
+    made = any(claim.node_name == node.name for claim in claims)
+    return not made and labels.CLAIM_ORDINAL not in node.labels
 
 
 def plan_nodes(workspace: Workspace, demand: NodeDemand, observed: Observed) -> NodePlan:
     """The node plan for what is observed; pure and total."""
     members = tuple(node for node in observed.nodes if node.owner_uid == workspace.uid and not node.deleting)
-    taken = tuple(node for node in members if is_taken(node))
+    taken = tuple(node for node in members if is_taken(node, observed.claims))
     active = tuple(claim for claim in observed.claims if not claim.deleting)
     missing = demand.count - len(taken) - len(active)
     take = _choose_free(workspace, demand, observed.nodes, missing)

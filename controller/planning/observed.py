@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controller.api import labels
-from controller.api.claims import Claim
+from controller.api.claims import Claim, Taint, parse_taint
 from controller.api.json import Json, is_deleting, labels_of, metadata_of, name_of, uid_of
 from controller.api.quantity import count_of
 from controller.api.workspace import Workspace
@@ -23,6 +23,7 @@ class Node:
     not_ready_message: str = ""
     unschedulable: bool = False
     deleting: bool = False
+    taints: tuple[Taint, ...] = ()
 
     @property
     def instance_type(self) -> str:
@@ -65,7 +66,7 @@ class Observed:
 
 def parse_node(obj: Json) -> Node:
     """The typed view of a Node object."""
-    status = obj.get("status") or {}
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
     ready: Json = next((entry for entry in status.get("conditions") or [] if entry.get("type") == "Ready"), {})
     return Node(
         name=name_of(obj),
@@ -75,8 +76,9 @@ def parse_node(obj: Json) -> Node:
         allocatable=status.get("allocatable") or {},
         ready=ready.get("status") == "True",
         not_ready_message=str(ready.get("message") or ready.get("reason") or ""),
-        unschedulable=bool((obj.get("spec") or {}).get("unschedulable")),
+        unschedulable=bool(spec.get("unschedulable")),
         deleting=is_deleting(obj),
+        taints=tuple(parse_taint(entry) for entry in spec.get("taints") or []),
     )
 
 

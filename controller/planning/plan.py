@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-from controller.api.json import Json, name_of
+from controller.api.json import Json
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
 from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
 from controller.catalog import Catalog, Preset, Sku
 from controller.planning.machines import render_machine
 from controller.planning.nodes import NodeDemand, NodePlan, plan_nodes
-from controller.planning.observed import Observed, is_owned_by
+from controller.planning.observed import Observed
 from controller.planning.runtimes import choose_runtime
-from controller.planning.sizing import nodes_needed, use_of
+from controller.planning.sizing import fit, nodes_needed, use_of
 from controller.planning.validation import validate
 from controller.planning.workload import render_deployment, render_service
 
@@ -36,16 +36,16 @@ class Plan:
     """What should exist for a Workspace that can run.
 
     Attributes:
-        target: what the plan is for.
         nodes: what to do about nodes and claims.
         service: the Service to have.
-        deployment: the Deployment to have; None while it waits for its nodes.
+        deployment: the Deployment to have.
+        start: whether the Deployment is to exist already; it waits for its nodes once, and then stays.
     """
 
-    target: Target
     nodes: NodePlan
     service: Json
-    deployment: Json | None
+    deployment: Json
+    start: bool
 
 
 def resolve(workspace: Workspace, obj: Json, catalog: Catalog, *, provision: bool) -> Target | tuple[Problem, ...]:
@@ -59,7 +59,7 @@ def resolve(workspace: Workspace, obj: Json, catalog: Catalog, *, provision: boo
     wish = workspace.inference.preset if workspace.inference else None
     preset = catalog.preset(wish.name) if wish else None
     sku = catalog.sku(workspace.resource.instance_type)
-    if preset is None or sku is None:
+    if preset is None or sku is None or not sku.gpu_count:
         return (_unresolvable(workspace),)
     demand = NodeDemand(
         count=workspace.resource.count or nodes_needed(preset, sku, use_of(workspace)) or DEFAULT_COUNT,
@@ -93,16 +93,16 @@ def unreadable(error: ParseError) -> Problem:
 
 
 def make_plan(workspace: Workspace, target: Target, observed: Observed) -> Plan:
-    """The plan for what is observed; pure and total. The Deployment waits for its nodes once, and then stays."""
+    """The plan for what is observed; pure and total."""
     nodes = plan_nodes(workspace, target.demand, observed)
-    start = observed.deployment is not None or len(nodes.usable) >= target.demand.count
     runtime = choose_runtime(workspace.runtime_wish, target.preset, target.sku)
-    deployment = render_deployment(workspace, target.preset, target.sku, runtime, target.demand.count)
+    layout = fit(target.preset, target.sku, use_of(workspace)).layout
+    deployment = render_deployment(workspace, target.preset, target.sku, runtime, layout, target.demand.count)
     return Plan(
-        target=target,
         nodes=nodes,
         service=render_service(workspace, target.preset),
-        deployment=deployment if start else None,
+        deployment=deployment,
+        start=observed.deployment is not None or len(nodes.usable) >= target.demand.count,
     )
 
 
@@ -118,19 +118,3 @@ def machines_to_create(workspace: Workspace, target: Target, nodes: NodePlan) ->
         )
         for ordinal in nodes.create
     ]
-
-
-def foreign_objects(workspace: Workspace, observed: Observed) -> tuple[Problem, ...]:
-    """Objects of the Workspace's name that belong to someone else; they are never taken over."""
-    found = (("Deployment", observed.deployment), ("Service", observed.service))
-    return tuple(
-        Problem(
-            Reason.FOREIGN_OBJECT,
-            "metadata.name",
-            f"{kind} {quote(name_of(obj))} already exists in namespace {quote(workspace.namespace)}",
-            "it is not owned by this Workspace, and what others own is never changed",
-            (f"delete or rename that {kind}", "give the Workspace another name"),
-        )
-        for kind, obj in found
-        if obj is not None and not is_owned_by(obj, workspace.uid)
-    )

@@ -14,6 +14,9 @@ _IMAGE_REASONS: Final = frozenset(
 _CRASH_REASONS: Final = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "StartError"})
 _OUT_OF_MEMORY: Final = "OOMKilled"
 
+_ENDED: Final = frozenset({"Failed", "Succeeded"})
+"""Phases of pods that lie about until they are collected, such as evicted ones; their successors tell the present."""
+
 MESSAGE_CHARACTERS: Final = 256
 """Characters of a foreign message that are passed on."""
 
@@ -39,10 +42,10 @@ def first_trouble(pods: Iterable[Json]) -> Trouble | None:
 
 
 def trouble_of(pod: Json) -> Trouble | None:
-    """What is wrong with one pod; None when it is ready, leaving, or merely starting."""
-    if is_ready(pod) or is_deleting(pod):
-        return None
+    """What is wrong with one pod; None when it is ready, over, leaving, or merely starting."""
     status = pod.get("status") or {}
+    if is_ready(pod) or is_deleting(pod) or status.get("phase") in _ENDED:
+        return None
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         trouble = _container_trouble(name_of(pod), container)
         if trouble is not None:
@@ -58,7 +61,7 @@ def _container_trouble(pod: str, container: Json) -> Trouble | None:
     ended = (container.get("state") or {}).get("terminated") or (container.get("lastState") or {}).get("terminated")
     what = f"pod {pod}, container {container.get('name', '')}"
     if waiting.get("reason") in _IMAGE_REASONS:
-        image = container.get("image", "")
+        image = _cut(container.get("image"))
         return Trouble(
             Reason.IMAGE_PULL_FAILED, f"{what}: {waiting['reason']} for {image}: {_cut(waiting.get('message'))}"
         )

@@ -10,7 +10,15 @@ from controller.api.reasons import Reason
 from controller.api.workspace import InferenceSpec, PresetSpec, Runtime
 from controller.catalog import Preset, PresetStatus
 from controller.planning.findings import Finding, Rule, Subject
-from controller.planning.names import LABEL_LENGTH, as_dns_label, is_dns_label, is_image, is_subdomain, nearest
+from controller.planning.names import (
+    LABEL_LENGTH,
+    SUBDOMAIN_LENGTH,
+    as_dns_label,
+    is_dns_label,
+    is_image,
+    is_subdomain,
+    nearest,
+)
 from controller.planning.runtimes import choose_runtime
 
 GENERATED_SUFFIX: Final = 5
@@ -133,6 +141,20 @@ def _standing(preset: Preset, field: str) -> Iterator[Finding]:
         yield f"{preset.name} is {preset.status} in KAITO and still runs here; {preset.successor} is its successor"
 
 
+def weights_access(subject: Subject) -> Iterator[Finding]:
+    """Gated weights are downloaded with the user's own approval."""
+    spec, preset = _preset_spec(subject), subject.preset
+    if spec is None:
+        return
+    secret, field = spec.model_access_secret, f"{_PRESET}.presetOptions.modelAccessSecret"
+    if secret and not is_subdomain(secret):
+        what = f"{field} {quote(secret)} cannot be the name of a Secret"
+        why = f"names are DNS-1123 subdomains of at most {SUBDOMAIN_LENGTH} characters"
+        yield Problem(Reason.NAME_INVALID, field, what, why, ("correct the name",))
+    elif not secret and preset is not None and preset.gated and preset.download and spec.access_mode != PRIVATE:
+        yield f"the weights of {preset.name} are gated at Hugging Face: name a Secret with key HF_TOKEN in {field}"
+
+
 def preset_access(subject: Subject) -> Iterator[Finding]:
     """A private preset brings its own image; an image without private access would be ignored, so it is said."""
     spec = _preset_spec(subject)
@@ -227,6 +249,7 @@ RULES: Final[tuple[Rule, ...]] = (
     one_of_inference_and_tuning,
     one_of_preset_and_template,
     preset_known,
+    weights_access,
     preset_access,
     pull_secrets,
     unsupported_inference,

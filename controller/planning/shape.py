@@ -46,7 +46,7 @@ Shape: TypeAlias = Kind | ListOf | MapOf | Mapping[str, "Shape"]
 PRESET: Final[Shape] = {
     "name": Kind.TEXT,
     "accessMode": Kind.TEXT,
-    "presetOptions": {"image": Kind.TEXT, "imagePullSecrets": ListOf(Kind.TEXT)},
+    "presetOptions": {"image": Kind.TEXT, "imagePullSecrets": ListOf(Kind.TEXT), "modelAccessSecret": Kind.TEXT},
 }
 
 WORKSPACE: Final[Shape] = {

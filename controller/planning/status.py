@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from controller.api.claims import Claim
 from controller.api.conditions import FALSE, TRUE, Condition, conditions_of, merge_conditions, root_condition
 from controller.api.json import Json
-from controller.api.messages import Problem, shorten
-from controller.api.reasons import Reason
+from controller.api.messages import TEXT_LIMIT, Problem, shorten
+from controller.api.reasons import Reason, is_waiting
 from controller.api.workspace import ConditionType, Workspace
 from controller.planning.nodes import NodeDemand, NodePlan
-from controller.planning.observed import Node, Observed
+from controller.planning.observed import Node, Observed, is_owned_by
 from controller.planning.pods import first_trouble
 
 CLAIM_MESSAGE_CHARACTERS = 400
@@ -25,13 +25,15 @@ class Workload:
         wanted: pods that should serve.
         ready: pods that serve the present spec.
         settled: whether the Deployment's controller has seen the present spec and rolled it out.
-        overdue: whether the rollout's own deadline has passed; the deadline's message when it has.
+        overdue: the message of the rollout's own deadline once it has passed; empty before.
+        refusal: why pods cannot be created, such as a quota; empty when they can.
     """
 
     wanted: int
     ready: int
     settled: bool
     overdue: str = ""
+    refusal: str = ""
 
 
 def read_workload(deployment: Json) -> Workload:
@@ -40,38 +42,67 @@ def read_workload(deployment: Json) -> Workload:
     wanted = int(spec.get("replicas", 1))
     seen = int(status.get("observedGeneration") or 0) >= int((deployment.get("metadata") or {}).get("generation") or 0)
     updated, total = int(status.get("updatedReplicas") or 0), int(status.get("replicas") or 0)
-    progressing: Json = next((c for c in status.get("conditions") or [] if c.get("type") == "Progressing"), {})
+    conditions: dict[str, Json] = {c.get("type"): c for c in status.get("conditions") or []}
+    progressing, failing = conditions.get("Progressing", {}), conditions.get("ReplicaFailure", {})
     overdue = progressing.get("reason") == "ProgressDeadlineExceeded"
     return Workload(
         wanted=wanted,
         ready=int(status.get("readyReplicas") or 0),
         settled=seen and updated >= wanted and total == updated,
         overdue=str(progressing.get("message") or "deadline exceeded") if overdue else "",
+        refusal=str(failing.get("message") or "refused") if failing.get("status") == TRUE else "",
     )
 
 
 def conditions_for(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
     """The conditions of a Workspace that can run, root conditions included."""
-    machines = machine_condition(demand, plan, observed.claims)
-    resources = resource_condition(demand, plan, machines)
+    machines, resources = node_conditions(demand, plan, observed)
     inference = inference_condition(observed, resources)
     return [machines, resources, inference, *_roots([resources, inference])]
 
 
-def blocked_conditions(observed: Observed, problems: Sequence[Problem]) -> list[Condition]:
-    """The conditions of a Workspace that cannot go on: every problem's text, under the first problem's reason.
+def blocked_conditions(
+    workspace: Workspace,
+    observed: Observed,
+    problems: Sequence[Problem],
+    *,
+    known: Sequence[Condition] = (),
+) -> list[Condition]:
+    """The conditions of a Workspace that cannot go on, under the first problem's reason and in its words.
 
     What already serves keeps being reported: a rule that grew stricter later takes nothing down.
+
+    Args:
+        workspace: whose conditions they are.
+        observed: its surroundings.
+        problems: what is in the way, at least one.
+        known: conditions that hold all the same, MachineReady and ResourceReady.
     """
-    first = problems[0]
-    message = "\n".join(problem.text for problem in problems)
-    serving = observed.deployment is not None and _serves(read_workload(observed.deployment))
+    first, message = problems[0].reason, _told(problems)
+    deployment = observed.deployment
+    serving = deployment is not None and is_owned_by(deployment, workspace.uid) and _serves(read_workload(deployment))
     if serving:
         inference = Condition(ConditionType.INFERENCE_READY, TRUE, Reason.INFERENCE_READY, _serving_text(observed))
     else:
-        inference = Condition(ConditionType.INFERENCE_READY, FALSE, first.reason, message)
-    resources = Condition(ConditionType.RESOURCE_READY, FALSE, first.reason, message)
-    return [resources, inference, *_roots([resources, inference])]
+        inference = Condition(ConditionType.INFERENCE_READY, FALSE, first, message)
+    resources = [] if known else [Condition(ConditionType.RESOURCE_READY, FALSE, first, message)]
+    roots = [Condition(type_, FALSE, first, message) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
+    return [*known, *resources, inference, *roots]
+
+
+def _told(problems: Sequence[Problem]) -> str:
+    """The first problem whole, and how many more there are."""
+    others = len(problems) - 1
+    if not others:
+        return problems[0].text
+    more = f" (and {_count(others, 'more problem')})"
+    return shorten(problems[0].text, TEXT_LIMIT - len(more)) + more
+
+
+def node_conditions(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
+    """MachineReady and ResourceReady, which hold whatever becomes of the workload."""
+    machines = machine_condition(demand, plan, observed.claims)
+    return [machines, resource_condition(demand, plan, machines)]
 
 
 def deleting_conditions(previous: dict[str, Condition], remaining: str) -> list[Condition]:
@@ -97,12 +128,14 @@ def machine_condition(demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim
     active = sorted((claim for claim in claims if not claim.deleting), key=lambda claim: claim.name)
     ready = sum(claim.ready for claim in active)
     needed = len(active) + len(plan.create)
-    if needed == 0 and not claims and len(plan.members) >= demand.count:
-        text = f"{_count(len(plan.members), 'existing node')} in use"
+    existing = len(plan.members) + len(plan.take)
+    if needed == 0 and existing >= demand.count:
+        text = f"{_count(existing, 'existing node')} in use"
         return Condition(ConditionType.MACHINE_READY, TRUE, Reason.NO_MACHINES_NEEDED, text)
     if needed == 0 and not demand.provision:
-        found = f"{len(plan.members)} of {_count(demand.count, 'node')} found"
-        text = f"{found}, and this installation makes none: {_wanted(demand)}"
+        text = (
+            f"{existing} of {_count(demand.count, 'node')} found, and this installation makes none: {_wanted(demand)}"
+        )
         return Condition(ConditionType.MACHINE_READY, FALSE, Reason.NODES_PENDING, text)
     if needed and ready == needed:
         text = f"{ready} of {_count(needed, 'machine')} ready"
@@ -111,11 +144,11 @@ def machine_condition(demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim
 
 
 def _held_up(active: Sequence[Claim], ready: int, needed: int) -> Condition:
+    """The claim people must act on comes before those that merely take their time."""
     progress = f"{ready} of {_count(needed, 'machine')} ready"
-    for claim in active:
-        holdup = claim.holdup
-        if claim.ready or holdup is None:
-            continue
+    held = [(holdup, claim) for claim in active if not claim.ready and (holdup := claim.holdup) is not None]
+    if held:
+        holdup, claim = min(held, key=lambda pair: (pair[0].status != FALSE, is_waiting(pair[0].reason), pair[1].name))
         text = f"{progress}; {claim.name}: {shorten(holdup.message, CLAIM_MESSAGE_CHARACTERS)}"
         return Condition(ConditionType.MACHINE_READY, FALSE, holdup.reason or Reason.MACHINES_PENDING, text)
     waiting = next((claim.name for claim in active if not claim.ready), "")
@@ -144,6 +177,9 @@ def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
         return _node_not_ready(
             f"node {node.name} is not Ready: {shorten(node.not_ready_message, CLAIM_MESSAGE_CHARACTERS)}"
         )
+    barrier = demand.barrier(node)
+    if barrier is not None:
+        return _node_not_ready(f"node {node.name} carries the taint {barrier.text}, which keeps the pods away")
     offered = node.gpus(demand.gpu_resource)
     text = (
         f"node {node.name} is Ready but offers {offered} of {_gpus(demand)}; its driver or device plugin is not up yet"
@@ -168,6 +204,8 @@ def inference_condition(observed: Observed, resources: Condition) -> Condition:
     progress = f"{workload.ready} of {_count(workload.wanted, 'pod')} ready"
     if trouble is not None:
         return _not_serving(trouble.reason, f"{progress}; {trouble.message}")
+    if workload.refusal:
+        return _not_serving(Reason.OBJECT_REFUSED, f"{progress}; {shorten(workload.refusal, CLAIM_MESSAGE_CHARACTERS)}")
     if workload.overdue:
         return _not_serving(Reason.STARTUP_TIMEOUT, f"{progress}; {workload.overdue}")
     if resources.status != TRUE:
@@ -208,6 +246,13 @@ def render_status(
         "workerNodes": [node.name for node in nodes],
     }
     return {**status, "targetNodeCount": count} if count else status
+
+
+def owned_part(status: Json) -> Json:
+    """What of a stored status is ours to write; other writers may keep conditions of their own beside it."""
+    ours = [entry for entry in status.get("conditions") or [] if entry.get("type") in set(ConditionType)]
+    kept = ("observedGeneration", "workerNodes", "targetNodeCount")
+    return {**{key: status[key] for key in kept if key in status}, "conditions": ours}
 
 
 def _count(number: int, noun: str) -> str:

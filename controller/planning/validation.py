@@ -5,6 +5,7 @@ away.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from controller.api.json import Json, is_deleting
 from controller.api.labels import BYPASS_RESOURCE_CHECKS
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
-from controller.api.workspace import Workspace, parse_workspace
+from controller.api.workspace import PresetSpec, Workspace, parse_workspace
 from controller.catalog import Catalog
 from controller.planning import node_rules, rules
 from controller.planning.findings import Finding, Findings, Subject, collect
@@ -20,6 +21,9 @@ from controller.planning.machines import selector_labels
 from controller.planning.shape import type_problems
 
 __all__ = ["Findings", "validate", "validate_update"]
+
+PUBLIC: Final = "public"
+"""The access mode that is meant where none is written."""
 
 _RULES: Final = (*rules.RULES, *node_rules.RULES)
 
@@ -74,6 +78,11 @@ def _told(problem: Problem, changes: tuple[Problem, ...]) -> bool:
     return any(problem.field == change.field for change in changes)
 
 
+def _comparable(preset: PresetSpec | None) -> PresetSpec | None:
+    """The preset with the access mode that is meant where none is written."""
+    return preset and replace(preset, access_mode=preset.access_mode or PUBLIC)
+
+
 _IMMUTABLE: Final[tuple[tuple[str, Callable[[Workspace], Any], str], ...]] = (
     ("resource.count", lambda workspace: workspace.resource.count, "nodes were made by that number"),
     ("resource.instanceType", lambda workspace: workspace.resource.instance_type, "nodes of that size exist"),
@@ -82,7 +91,7 @@ _IMMUTABLE: Final[tuple[tuple[str, Callable[[Workspace], Any], str], ...]] = (
     ("tuning", lambda workspace: workspace.tuning is not None, "the Workspace was made for it"),
     (
         "inference.preset",
-        lambda workspace: workspace.inference and workspace.inference.preset,
+        lambda workspace: workspace.inference and _comparable(workspace.inference.preset),
         "nodes were sized for that model",
     ),
     (

@@ -4,10 +4,14 @@ Claims are cluster-scoped and the Workspace is not, so no owner reference can do
 """
 
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from controller.api import labels
+from controller.api.claims import READY
 from controller.api.conditions import conditions_of, merge_conditions
 from controller.api.json import Json, is_deleting, name_of, namespace_of, uid_of
+from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.api.resources import DEPLOYMENTS, SERVICES, WORKSPACES, Resource
 from controller.api.workspace import Workspace
@@ -17,10 +21,20 @@ from controller.planning.status import deleting_conditions
 from controller.reconcilers.context import Context, version_of
 from controller.reconcilers.nodes import delete_claims, live_claims, release_node
 from controller.reconcilers.observe import claims_of, observe
+from controller.reconcilers.refusals import refused
 from controller.reconcilers.report import now, write_status
 from controller.reconcilers.story import NORMAL
-from controller.runtime.errors import Conflict, NotFound
+from controller.runtime.errors import Conflict, Forbidden, Invalid, NotFound
 from controller.runtime.reconciler import DONE, Result
+
+RECHECK: Final = Result(requeue_after=30.0)
+"""A clean-up is looked at again although no watch reports anything, so that nothing can hold it unseen."""
+
+POD_PATIENCE: Final = timedelta(minutes=2)
+"""How long pods may hold the release of a taken node; their own grace is 30 s."""
+
+CAUSE_CHARACTERS: Final = 256
+"""Characters of a claim's own words that are shown."""
 
 
 async def add_finalizer(context: Context, workspace: Workspace, obj: Json) -> None:
@@ -29,31 +43,60 @@ async def add_finalizer(context: Context, workspace: Workspace, obj: Json) -> No
 
 
 async def finalize(context: Context, workspace: Workspace, obj: Json) -> Result:
-    """One step of the clean-up; the watches report when the next one can be taken."""
+    """One step of the clean-up; each part is tried even when another fails, and what is left is told."""
     if labels.WORKSPACE_FINALIZER not in workspace.finalizers:
         return DONE
     observed = observe(context.informers, workspace)
-    await _delete_workload(context, workspace, observed)
-    claims = claims_of(await live_claims(context, workspace.uid), workspace.uid)
-    await delete_claims(context, obj, claims)
-    for node in observed.nodes:
-        if node.owner_uid == workspace.uid and is_taken(node):
-            await release_node(context, obj, node)
-    if claims:
-        names = ", ".join(sorted(claim.name for claim in claims)[:3])
-        await _report(context, workspace, obj, f"waiting for {len(claims)} machine(s) to be gone: {names}")
-        return DONE
+    left: list[str] = []
+    for part in (_delete_workload, _delete_claims, _release_nodes):
+        try:
+            left += await part(context, workspace, obj, observed)
+        except (Invalid, Forbidden) as error:
+            left.append(refused(error).text)
+    if left:
+        await _report(context, workspace, obj, "; ".join(left))
+        return RECHECK
     others = tuple(name for name in workspace.finalizers if name != labels.WORKSPACE_FINALIZER)
     await _write_finalizers(context, workspace, obj, others)
-    note = "machines, nodes and workload are gone"
+    note = "machines and workload are gone"
     context.recorder.event(obj, type=NORMAL, reason=Reason.WORKSPACE_DELETED, note=note)
     return DONE
 
 
-async def _delete_workload(context: Context, workspace: Workspace, observed: Observed) -> None:
+async def _delete_workload(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:
+    del obj
     for resource, live in ((DEPLOYMENTS, observed.deployment), (SERVICES, observed.service)):
         if live is not None and is_owned_by(live, workspace.uid) and not is_deleting(live):
             await _delete(context, resource, live)
+    return []
+
+
+async def _delete_claims(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:
+    del observed
+    claims = claims_of(await live_claims(context, workspace.uid), workspace.uid)
+    await delete_claims(context, obj, claims)
+    if not claims:
+        return []
+    first = min(claims, key=lambda claim: claim.name)
+    ready = first.conditions.get(READY)
+    cause = f": {shorten(ready.message, CAUSE_CHARACTERS)}" if ready is not None and ready.message else ""
+    return [f"waiting for {len(claims)} machine(s) to be gone; {first.name}{cause}"]
+
+
+async def _release_nodes(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:
+    """Nodes that existed on their own are given back once no pod of ours holds their GPUs any more."""
+    taken = [node for node in observed.nodes if node.owner_uid == workspace.uid and is_taken(node, observed.claims)]
+    if taken and observed.pods and not _waited_long(obj):
+        return [f"waiting for {len(observed.pods)} pod(s) to end on {taken[0].name}"]
+    for node in taken:
+        await release_node(context, obj, node)
+    return []
+
+
+def _waited_long(obj: Json) -> bool:
+    """Whether pods had their time to end; a dead node's pods never do, and must not hold the Workspace for ever."""
+    since = datetime.fromisoformat(str(obj["metadata"]["deletionTimestamp"]))
+    return datetime.now(UTC) - since > POD_PATIENCE
 
 
 async def _delete(context: Context, resource: Resource, live: Json) -> None:
@@ -74,6 +117,10 @@ async def _report(context: Context, workspace: Workspace, obj: Json, remaining: 
     conditions = merge_conditions(
         before, deleting_conditions(before, remaining), generation=workspace.generation, now=now()
     )
-    status = {**(obj.get("status") or {}), "conditions": [condition.as_json() for condition in conditions]}
+    status = {
+        **(obj.get("status") or {}),
+        "observedGeneration": workspace.generation,
+        "conditions": [condition.as_json() for condition in conditions],
+    }
     with suppress(NotFound, Conflict):
         await write_status(context, workspace, obj, status)

@@ -74,10 +74,10 @@ def without_noise(obj: Json) -> Json:
 
 def slim_node(obj: Json) -> Json:
     """Of a node: who it is, whom it serves, whether it is usable, and what it offers."""
-    status = obj.get("status") or {}
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
     return {
         "metadata": _identity(obj),
-        "spec": {"unschedulable": bool((obj.get("spec") or {}).get("unschedulable"))},
+        "spec": {"unschedulable": bool(spec.get("unschedulable")), "taints": spec.get("taints") or []},
         "status": {
             "allocatable": {
                 key: value

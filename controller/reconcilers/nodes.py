@@ -1,6 +1,7 @@
 """Carries out a node plan: makes and deletes claims, takes and gives back existing nodes."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from controller.api import labels
@@ -15,6 +16,7 @@ from controller.planning.observed import Node
 from controller.planning.plan import Target, machines_to_create
 from controller.reconcilers.context import Context
 from controller.reconcilers.observe import claims_of, observe
+from controller.reconcilers.refusals import Blocked, name_taken
 from controller.reconcilers.story import NORMAL
 from controller.runtime.errors import AlreadyExists, Conflict, NotFound
 
@@ -43,9 +45,22 @@ async def _create_claims(context: Context, workspace: Workspace, obj: Json, targ
         try:
             await context.client.create(MACHINES, machine)
         except AlreadyExists:
+            await _check_claim(context, workspace, name_of(machine))
             continue
         note = f"created machine {name_of(machine)} for a {target.sku.name} node"
         context.recorder.event(obj, type=NORMAL, reason=Reason.MACHINE_CREATED, note=note, related=machine)
+
+
+async def _check_claim(context: Context, workspace: Workspace, name: str) -> None:
+    """A claim of our name that our labels no longer find would be waited for in vain.
+
+    Raises:
+        Blocked: it is not labelled as this Workspace's.
+    """
+    with suppress(NotFound):
+        found = await context.client.get(MACHINES, name)
+        if labels_of(found).get(labels.WORKSPACE_UID) != workspace.uid:
+            raise Blocked(name_taken(MACHINES.kind, name))
 
 
 async def _still_wanted(context: Context, workspace: Workspace) -> bool:
@@ -58,7 +73,10 @@ async def _still_wanted(context: Context, workspace: Workspace) -> bool:
 
 async def live_claims(context: Context, workspace_uid: str) -> list[Json]:
     """The claims that carry the UID, read from the API server and not from the cache."""
-    found = await context.client.list(MACHINES, labels=f"{labels.WORKSPACE_UID}={workspace_uid}")
+    try:
+        found = await context.client.list(MACHINES, labels=f"{labels.WORKSPACE_UID}={workspace_uid}")
+    except NotFound:
+        return []  # where the kind does not exist, no object of it does
     return found.items
 
 

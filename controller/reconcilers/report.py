@@ -6,6 +6,7 @@ from controller.api import labels
 from controller.api.json import Json
 from controller.api.resources import WORKSPACES
 from controller.api.workspace import Workspace
+from controller.planning.status import owned_part
 from controller.reconcilers.context import Context
 from controller.reconcilers.story import tell
 
@@ -15,7 +16,7 @@ async def write_status(context: Context, workspace: Workspace, obj: Json, status
 
     The UID in the body makes sure that a successor of the same name is never given its predecessor's status.
     """
-    if status == (obj.get("status") or {}):
+    if owned_part(status) == owned_part(obj.get("status") or {}):
         return
     body = {
         "apiVersion": WORKSPACES.api_version,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from controller.api.conditions import TRUE, Condition, conditions_of
 from controller.api.json import Json
-from controller.api.reasons import MEANINGS, Actor, Reason
+from controller.api.reasons import MEANINGS, Actor, Reason, is_waiting
 from controller.api.workspace import ConditionType
 from controller.runtime import logs
 from controller.runtime.events import Recorder
@@ -22,26 +22,6 @@ _TOLD = (
     ConditionType.WORKSPACE_READY,
 )
 """Conditions that have a story of their own; `Ready` would only repeat it."""
-
-_WAITING = frozenset(
-    {
-        Reason.MACHINES_PENDING,
-        Reason.NODES_PENDING,
-        Reason.WAITING_FOR_NODES,
-        Reason.PODS_PENDING,
-        Reason.NODE_NOT_FOUND,
-        Reason.NODE_NOT_READY,
-        Reason.AGENT_POOL_CREATING,
-        Reason.AGENT_POOL_DELETING,
-        Reason.NOT_LAUNCHED,
-        Reason.NOT_REGISTERED,
-        Reason.EPHEMERAL_TAINTS_EXIST,
-        Reason.GPUS_NOT_ADVERTISED,
-        Reason.RESOURCE_NOT_REGISTERED,
-        Reason.WORKSPACE_DELETING,
-    }
-)
-"""Reasons that are part of every good start; only what people must act on is a warning."""
 
 
 def tell(recorder: Recorder, obj: Json, status: Json) -> None:
@@ -73,7 +53,7 @@ def _meaning(reason: str) -> str:
 
 def severity(condition: Condition) -> str:
     """Whether people should worry: a failure that does not pass by itself is a warning."""
-    if condition.status == TRUE or condition.reason in _WAITING or condition.reason not in set(Reason):
+    if condition.status == TRUE or is_waiting(condition.reason) or condition.reason not in set(Reason):
         return NORMAL
     actor = MEANINGS[Reason(condition.reason)].actor
     return NORMAL if actor in (Actor.NOBODY, Actor.OPERATOR) else WARNING

@@ -33,13 +33,18 @@ def _enqueue_named(
 
 def _enqueue_waiting(informers: Informers, enqueue: Enqueue, old: Json | None, new: Json | None) -> None:
     """A free node came or changed: every Workspace that still waits for nodes may want it."""
-    if new is None or FREE not in free(new) or labels.INSTANCE_TYPE not in labels_of(new):
+    if new is None or FREE not in free(new) or not _offers_gpus(new):
         return
     if old is not None and _same(old, new):
         return
     for workspace in informers.workspaces.values():
         if not is_true(workspace, ConditionType.RESOURCE_READY):
             enqueue(key_of(workspace))
+
+
+def _offers_gpus(node: Json) -> bool:
+    """Whether the node could matter; only GPU resources are kept of what a node offers."""
+    return labels.INSTANCE_TYPE in labels_of(node) or bool((node.get("status") or {}).get("allocatable"))
 
 
 def _same(old: Json, new: Json) -> bool:

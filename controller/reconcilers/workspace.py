@@ -1,28 +1,34 @@
 """The loop of one Workspace: look, plan, close the difference, say how things stand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from controller.api import labels
-from controller.api.conditions import Condition
+from controller.api.conditions import Condition, conditions_of
 from controller.api.json import Json, Key
 from controller.api.messages import Problem
-from controller.api.workspace import ParseError, Workspace, parse_workspace
-from controller.planning.observed import Node, Observed
-from controller.planning.plan import Plan, Target, foreign_objects, make_plan, resolve, unreadable
-from controller.planning.status import blocked_conditions, conditions_for, render_status
+from controller.api.workspace import ConditionType, ParseError, Workspace, parse_workspace
+from controller.planning.observed import Node, Observed, parse_node
+from controller.planning.plan import Plan, Target, make_plan, resolve, unreadable
+from controller.planning.status import blocked_conditions, conditions_for, node_conditions, render_status
 from controller.reconcilers.collect import collect_leftovers
 from controller.reconcilers.context import Context
 from controller.reconcilers.finalize import add_finalizer, finalize
 from controller.reconcilers.nodes import settle_nodes
 from controller.reconcilers.observe import observe
+from controller.reconcilers.refusals import Blocked, refused
 from controller.reconcilers.report import now, write_status
-from controller.reconcilers.workload import Refused, apply_objects, with_live_objects
+from controller.reconcilers.workload import apply_deployment, apply_service, rehearse_deployment
+from controller.runtime import logs
+from controller.runtime.errors import ApiError, Forbidden, Invalid, Unavailable
 from controller.runtime.reconciler import DONE, Result
 
-BLOCKED_RECHECK_SECONDS: Final = 30.0
-"""How often a Workspace is looked at again whose obstacle no watch reports, such as a foreign object."""
+log = logs.get_logger(__name__)
+
+RECHECK: Final = Result(requeue_after=30.0)
+"""A Workspace is looked at again whose obstacle no watch reports, such as a foreign object or a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,17 @@ class View:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A Workspace that can run, with everything its reconciliation looks at."""
+
+    workspace: Workspace
+    obj: Json
+    target: Target
+    observed: Observed
+    plan: Plan
+
+
 async def reconcile(context: Context, key: Key) -> Result:
     """Brings the Workspace of the key one step nearer to what it asks for."""
     obj = context.latest(key)
@@ -41,49 +58,82 @@ async def reconcile(context: Context, key: Key) -> Result:
         await collect_leftovers(context, key)
         return DONE
     try:
-        workspace = parse_workspace(obj)
+        workspace, problem = parse_workspace(obj), None
     except ParseError as error:
         # The schema forbids this; it is said all the same, so that a loosened schema cannot silence the Workspace.
-        bare = parse_workspace({"metadata": obj["metadata"]})
-        return await _report(context, bare, obj, _blocked(Observed(), [unreadable(error)]), DONE)
+        workspace, problem = parse_workspace({"metadata": obj["metadata"]}), unreadable(error)
     if workspace.deleting:
         return await finalize(context, workspace, obj)
+    if problem is not None:
+        return await _report(context, workspace, obj, _unresolved(workspace, obj, Observed(), [problem]), DONE)
     if labels.WORKSPACE_FINALIZER not in workspace.finalizers:
         await add_finalizer(context, workspace, obj)
         return DONE
+    await _collect_predecessors(context, workspace)
     return await _advance(context, workspace, obj)
 
 
+async def _collect_predecessors(context: Context, workspace: Workspace) -> None:
+    """What a predecessor left must not keep its successor from running; the next look tries again."""
+    try:
+        await collect_leftovers(context, (workspace.namespace, workspace.name), workspace.uid)
+    except ApiError as error:
+        log.warning("cannot collect what an earlier Workspace of this name left: %s", error)
+
+
 async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
-    await collect_leftovers(context, (workspace.namespace, workspace.name), workspace.uid)
     observed = observe(context.informers, workspace)
     target = resolve(workspace, obj, context.catalog, provision=context.provision)
     if not isinstance(target, Target):
-        return await _report(context, workspace, obj, _blocked(observed, target), DONE)
-    plan = make_plan(workspace, target, observed)
-    observed = await with_live_objects(context, workspace, plan, observed)
-    foreign = foreign_objects(workspace, observed)
-    if foreign:
-        return await _report(context, workspace, obj, _blocked(observed, foreign), _recheck())
-    await settle_nodes(context, workspace, obj, target, plan.nodes)
+        return await _report(context, workspace, obj, _unresolved(workspace, obj, observed, target), DONE)
+    work = Work(workspace, obj, target, observed, make_plan(workspace, target, observed))
     try:
-        await apply_objects(context, workspace, obj, plan, observed)
-    except Refused as refusal:
-        return await _report(context, workspace, obj, _blocked(observed, [refusal.problem]), _recheck())
-    return await _report(context, workspace, obj, _healthy(target, plan, observed), DONE)
+        await _close_difference(context, work)
+    except Blocked as blocked:
+        return await _report(context, workspace, obj, _blocked(work, blocked.problem), RECHECK)
+    except (Invalid, Forbidden) as error:
+        return await _report(context, workspace, obj, _blocked(work, refused(error)), RECHECK)
+    except Unavailable as error:
+        if error.status:
+            # Answered with a fault, such as that of an admission webhook: said on the Workspace, and tried again.
+            with suppress(ApiError):
+                await _report(context, workspace, obj, _blocked(work, refused(error)), DONE)
+        raise
+    return await _report(context, workspace, obj, _healthy(work), DONE)
 
 
-def _blocked(observed: Observed, problems: Sequence[Problem]) -> View:
-    return View(blocked_conditions(observed, problems))
+async def _close_difference(context: Context, work: Work) -> None:
+    """The Service first, and the Deployment at least on trial: nodes cost money, and a refusal should not."""
+    workspace, plan, observed = work.workspace, work.plan, work.observed
+    await apply_service(context, workspace, plan.service, observed.service)
+    if not plan.start and not plan.nodes.is_settled:
+        await rehearse_deployment(context, workspace, plan.deployment)
+    await settle_nodes(context, workspace, work.obj, work.target, plan.nodes)
+    if plan.start:
+        await apply_deployment(context, workspace, work.obj, plan.deployment, observed.deployment)
 
 
-def _healthy(target: Target, plan: Plan, observed: Observed) -> View:
-    conditions = conditions_for(target.demand, plan.nodes, observed)
-    return View(conditions, plan.nodes.usable, target.demand.count)
+def _healthy(work: Work) -> View:
+    conditions = conditions_for(work.target.demand, work.plan.nodes, work.observed)
+    return View(conditions, work.plan.nodes.usable, work.target.demand.count)
 
 
-def _recheck() -> Result:
-    return replace(DONE, requeue_after=BLOCKED_RECHECK_SECONDS)
+def _blocked(work: Work, problem: Problem) -> View:
+    """The nodes are told as they are; the workload is what cannot go on."""
+    demand, nodes = work.target.demand, work.plan.nodes
+    known = node_conditions(demand, nodes, work.observed)
+    conditions = blocked_conditions(work.workspace, work.observed, [problem], known=known)
+    return View(conditions, nodes.usable, demand.count)
+
+
+def _unresolved(workspace: Workspace, obj: Json, observed: Observed, problems: Sequence[Problem]) -> View:
+    """What the nodes were said to be stays said: nothing was done to them."""
+    before, status = conditions_of(obj), obj.get("status") or {}
+    lasting = (ConditionType.MACHINE_READY, ConditionType.RESOURCE_READY)
+    known = [before[type_] for type_ in lasting if type_ in before]
+    conditions = blocked_conditions(workspace, observed, problems, known=known if len(known) == len(lasting) else ())
+    nodes = [parse_node({"metadata": {"name": name}}) for name in status.get("workerNodes") or []]
+    return View(conditions, nodes, int(status.get("targetNodeCount") or 0))
 
 
 async def _report(context: Context, workspace: Workspace, obj: Json, view: View, result: Result) -> Result:

@@ -140,12 +140,16 @@ class Client:
         manager: str,
         subresource: str = "",
         force: bool = True,
+        dry_run: bool = False,
         timeout: float = 10.0,  # noqa: ASYNC109
     ) -> Json:
-        """Server-side apply of exactly the fields `manager` is to own; a field left out since the last apply goes."""
+        """Server-side apply of exactly the fields `manager` is to own; a field left out since the last apply goes.
+
+        With `dry_run` every check is made, admission included, and nothing is stored.
+        """
         typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
         path = resource.path(namespace_of(body), name_of(body), subresource)
-        query = _query(fieldManager=manager, force="true" if force else "")
+        query = _query(fieldManager=manager, force="true" if force else "", dryRun="All" if dry_run else "")
         return await self._call(Request("PATCH", path, query, typed, _APPLY), retry.for_patch(body), timeout)
 
     async def merge(

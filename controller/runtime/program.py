@@ -101,10 +101,6 @@ class Program:
         """Runs only while this replica leads; ending earlier is a failure."""
         self._leads[name] = run
 
-    def check_live(self, name: str, check: Check) -> None:
-        """Adds a liveness check: never anything that depends on the API server."""
-        self._live[name] = check
-
     def check_ready(self, name: str, check: Check) -> None:
         """Adds a readiness check."""
         self._ready[name] = check

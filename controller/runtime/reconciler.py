@@ -70,10 +70,6 @@ class Controller(Generic[K]):
         """Reconciles `key` as soon as a worker is free."""
         self.queue.add(key)
 
-    def enqueue_after(self, key: K, seconds: float) -> None:
-        """Reconciles `key` in `seconds`, or earlier if it is due earlier."""
-        self.queue.add_after(key, seconds)
-
     async def run(self) -> None:
         """Works until cancelled: then takes no more keys and lets running reconciles finish within the grace.
 

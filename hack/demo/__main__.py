@@ -15,6 +15,7 @@ from rich.console import Console
 from controller.api import labels
 from controller.api.conditions import is_true
 from controller.api.json import Json
+from controller.api.reasons import Reason
 from controller.api.resources import MACHINES, NODES, PODS, WORKSPACES
 from controller.runtime.client import Client
 from controller.runtime.errors import ApiError
@@ -48,18 +49,22 @@ class Kubectl:
         self._command = [str(kubectl_path()), f"--kubeconfig={layout.kubeconfig}"]
         self._console = console
 
-    def __call__(self, *arguments: str, refused: bool = False) -> None:
+    def __call__(self, *arguments: str, refused: str = "") -> None:
         """Runs a command and prints what it says.
 
+        Args:
+            arguments: of kubectl.
+            refused: the reason code with which the command must be refused; empty when it must succeed.
+
         Raises:
-            DemoError: it failed, or it was to be refused and was not.
+            DemoError: it failed, or it was not refused as it must be.
         """
         shown = " ".join(arguments).replace(f"{REPOSITORY}/", "")
         self._console.print(f"\n$ kubectl {shown}", highlight=False, markup=False, soft_wrap=True)
         done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False, cwd=REPOSITORY)
         self._console.print((done.stdout + done.stderr).rstrip(), highlight=False, markup=False, soft_wrap=True)
-        if refused != (done.returncode != 0):
-            raise DemoError(f"`kubectl {shown}` ended with code {done.returncode}")
+        if bool(refused) != (done.returncode != 0) or refused not in done.stderr:
+            raise DemoError(f"`kubectl {shown}` ended with code {done.returncode}, expected {refused or 'success'}")
 
 
 class Cloud:
@@ -114,7 +119,7 @@ async def _show(layout: Layout, state: ClusterState, console: Console) -> None:
     with View(console, lambda: time.monotonic() - began) as view:
         await _watch_until_ready(layout, state, view)
     console.print("\nA Workspace that cannot run is refused at once, with the sum and the way out:")
-    kubectl("apply", "-f", str(REFUSED), refused=True)
+    kubectl("apply", "-f", str(REFUSED), refused=Reason.INSUFFICIENT_GPU_MEMORY)
     kubectl("get", "machine,node,deploy,svc")
     kubectl("get", "workspace")
 

@@ -7,6 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from hack.demo.phases import Phase
 
@@ -52,5 +53,5 @@ class View:
         table = Table(box=None, show_header=False, pad_edge=False)
         for phase in phases:
             colour = "green" if phase.done else "yellow"
-            table.add_row(f"[{colour}]{phase.mark}[/]", phase.name, phase.detail, f"{self._since[phase.name]:.1f} s")
+            table.add_row(Text(phase.mark, colour), phase.name, Text(phase.detail), f"{self._since[phase.name]:.1f} s")
         return table

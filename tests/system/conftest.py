@@ -12,7 +12,7 @@ from hack.devcluster import binaries, lifecycle
 from hack.devcluster.layout import Layout
 from hack.devcluster.request import Request, Scope
 from tests.cluster.harness import eventually
-from tests.system.harness import PATIENCE_SECONDS, System, connected, no_machine_of
+from tests.system.harness import PATIENCE_SECONDS, System, connected, nothing_of
 
 LONG = os.environ.get("KAITO_LONG_TESTS", "") not in ("", "0")
 """Whether the runs are as long as promised to users; without it they are as long as a change can wait for."""
@@ -48,5 +48,6 @@ async def namespace(system: System) -> AsyncIterator[str]:
     await system.client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     await system.play({})
+    await system.kubectl("delete", "workspaces", "--all", "-n", name, "--wait=false")
+    await eventually(lambda: nothing_of(system, name), PATIENCE_SECONDS)
     await system.client.delete(NAMESPACES, name)
-    await eventually(lambda: no_machine_of(system, name), PATIENCE_SECONDS)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import aiohttp
 
 from controller.api import labels
-from controller.api.conditions import conditions_of, is_true
-from controller.api.json import Json, labels_of
+from controller.api.conditions import TRUE, UNKNOWN, Condition, conditions_of, is_true
+from controller.api.json import Json, labels_of, name_of
 from controller.api.resources import DEPLOYMENTS, EVENTS, LEASES, MACHINES, NODES, PODS, SERVICES, WORKSPACES, Resource
 from controller.runtime.client import Client
 from controller.runtime.errors import NotFound
@@ -28,8 +28,9 @@ SIZE = "Standard_NC4as_T4_v3"
 """A size that carries the preset and is on sale."""
 
 PRESET = "phi-3-mini-4k-instruct"
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 90.0
 """How long anything may take; far above what it takes, so that a slow machine is not a failure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -130,14 +131,13 @@ class System:
         """A Workspace and what exists because of it."""
         ours = f"{labels.WORKSPACE}={name}"
         everywhere = f"{ours},{labels.WORKSPACE_NAMESPACE}={namespace}"
-        workspace, machines, nodes, deployments, services, pods, cloud = await asyncio.gather(
-            self.find(WORKSPACES, namespace, name),
+        workspace, cloud = await asyncio.gather(self.find(WORKSPACES, namespace, name), self.cloud())
+        machines, nodes, deployments, services, pods = await asyncio.gather(
             self.everything(MACHINES, labels=everywhere),
             self.everything(NODES, labels=everywhere),
             self.everything(DEPLOYMENTS, namespace, labels=ours),
             self.everything(SERVICES, namespace, labels=ours),
             self.everything(PODS, namespace, labels=ours),
-            self.cloud(),
         )
         pools = tuple(pool for pool in cloud["pools"] if _made_for(pool, namespace, name))
         return Scene(workspace, machines, pools, nodes, deployments, services, pods)
@@ -169,6 +169,24 @@ class System:
         await eventually(ready, PATIENCE_SECONDS)
         return await self.look(namespace, name)
 
+    async def until_settled(self, namespace: str, name: str) -> Scene:
+        """Wait until all that is said about the Workspace and its Machines is True.
+
+        A Workspace may be Ready earlier: it serves as soon as its nodes do, whoever reports on the Machines.
+        """
+
+        async def settled() -> str:
+            scene = await self.look(namespace, name)
+            held = [
+                condition
+                for obj in (scene.workspace or {}, *scene.machines)
+                for condition in (list(conditions_of(obj).values()) or [Condition("any", UNKNOWN, "none")])
+            ]
+            return "" if all(condition.status == TRUE for condition in held) else scene.summary
+
+        await eventually(settled, PATIENCE_SECONDS)
+        return await self.look(namespace, name)
+
     async def until_gone(self, namespace: str, name: str) -> None:
         """Wait until neither the Workspace nor anything made for it exists, in the cluster or in the cloud."""
 
@@ -193,16 +211,18 @@ def _made_for(pool: Json, namespace: str, name: str) -> bool:
     return (found.get(labels.WORKSPACE), found.get(labels.WORKSPACE_NAMESPACE)) == (name, namespace)
 
 
-async def no_machine_of(system: System, namespace: str) -> str:
-    """Empty once the cloud and the cluster hold nothing for any Workspace of the namespace."""
-    machines = await system.everything(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={namespace}")
-    names = [item["metadata"]["name"] for item in machines]
-    pools = [
-        pool["name"]
+async def nothing_of(system: System, namespace: str) -> str:
+    """Empty once the cluster and the cloud hold no Workspace of the namespace and nothing made for one."""
+    names = [name_of(item) for item in await system.everything(WORKSPACES, namespace)]
+    names += [
+        name_of(item) for item in await system.everything(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={namespace}")
+    ]
+    names += [
+        str(pool["name"])
         for pool in (await system.cloud())["pools"]
         if (pool["properties"].get("nodeLabels") or {}).get(labels.WORKSPACE_NAMESPACE) == namespace
     ]
-    return f"machines {names}, pools {pools}" if names or pools else ""
+    return f"there still are {', '.join(names)}" if names else ""
 
 
 def workspace(namespace: str, name: str = "phi", *, size: str = SIZE, count: int = 0) -> Json:

@@ -41,10 +41,18 @@ class Stage:
         )
 
     async def node(self, suffix: str = "", *, gpus: int = 1, also: dict[str, str] | None = None) -> str:
-        """Registers a Ready V100 node that the Workspace's selector accepts; its name."""
+        """Registers a Ready V100 node that the Workspace's selector accepts; its name, once it takes pods.
+
+        Kubernetes taints every new node as not ready, and lifts that a moment later.
+        """
         found = {labels.INSTANCE_TYPE: V100, "test": self.namespace, **(also or {})}
-        node = await self.client.create(NODES, ready_node(self.namespace, suffix, gpus=gpus, labels=found))
-        return name_of(node)
+        name = name_of(await self.client.create(NODES, ready_node(self.namespace, suffix, gpus=gpus, labels=found)))
+
+        async def look() -> str:
+            return str((await self.client.get(NODES, name))["spec"].get("taints") or "")
+
+        await self.until(look)
+        return name
 
     async def get(self) -> Json:
         """The Workspace as stored."""
@@ -97,6 +105,15 @@ class Stage:
 
         await self.until(look)
         return await self.machines()
+
+    async def until_quota_counts(self, quotas: Resource) -> None:
+        """Waits until the quota controller has counted; before that everything is refused as unknown."""
+
+        async def look() -> str:
+            (quota,) = (await self.client.list(quotas, namespace=self.namespace)).items
+            return "" if (quota.get("status") or {}).get("used") else "not counted yet"
+
+        await self.until(look)
 
     async def until_gone(self) -> None:
         """Waits until nothing of the Workspace is left."""

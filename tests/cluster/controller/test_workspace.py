@@ -3,7 +3,7 @@
 from controller.api import labels
 from controller.api.claims import MACHINE
 from controller.api.json import labels_of, name_of, uid_of
-from controller.api.resources import DEPLOYMENTS, MACHINES, NODES, PODS, SERVICES
+from controller.api.resources import DEPLOYMENTS, MACHINES, NODES, PODS, SERVICES, Resource
 from controller.api.workspace import parse_workspace
 from controller.planning.machines import claim_name, render_machine
 from tests.cluster.controller.stage import NAME, V100, Stage
@@ -40,7 +40,7 @@ async def test_a_missing_node_is_claimed_once_and_used_when_it_joins(stage: Stag
     await stage.until_condition("WorkspaceReady", lambda ready: ready.status == "True")
     assert len(await stage.machines()) == 1
     reasons = await stage.event_reasons()
-    told = ["MachineCreated", "MachinesReady", "ResourcesReady", "InferenceReady", "WorkspaceReady"]
+    told = ["MachineCreated", "ResourcesReady", "InferenceReady", "WorkspaceReady"]
     assert [reason for reason in reasons if reason in told] == told, f"the story was told as {reasons}"
 
 
@@ -139,6 +139,48 @@ async def test_objects_of_others_are_never_taken_over(stage: Stage) -> None:
     after = await stage.client.get(SERVICES, NAME, namespace=stage.namespace)
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     assert await stage.machines() == [], "nodes were bought for a Workspace that cannot serve"
+
+
+async def test_a_foreign_deployment_is_found_before_any_node_is_bought(stage: Stage) -> None:
+    labels_ = {"app": "theirs"}
+    pod = {"metadata": {"labels": labels_}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    theirs = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "namespace": stage.namespace},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels_}, "template": pod},
+    }
+    await stage.client.create(DEPLOYMENTS, theirs)
+    await stage.workspace()
+    ready = await stage.until_reason("Ready", "ForeignObject")
+    assert "Deployment" in ready.message
+    assert await stage.machines() == [], "nodes were bought for a Workspace that cannot serve"
+
+
+async def test_a_quota_that_refuses_the_service_is_told_before_any_node_is_bought(stage: Stage) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none", "namespace": stage.namespace},
+        "spec": {"hard": {"services": "0"}},
+    }
+    quotas = Resource("", "v1", "resourcequotas", "ResourceQuota", namespaced=True)
+    await stage.client.create(quotas, quota)
+    await stage.until_quota_counts(quotas)
+    await stage.workspace()
+    ready = await stage.until_reason("Ready", "ObjectRefused")
+    assert "exceeded quota" in ready.message
+    assert await stage.machines() == []
+
+
+async def test_a_machine_of_our_name_without_our_labels_is_told(stage: Stage) -> None:
+    await stage.workspace()
+    (machine,) = await stage.until_machines(1)
+    stripped = {"metadata": {"labels": {labels.WORKSPACE_UID: None, labels.WORKSPACE_NAMESPACE: None}}}
+    await stage.client.merge(MACHINES, name_of(machine), stripped)
+    ready = await stage.until_reason("Ready", "ForeignObject")
+    assert name_of(machine) in ready.message
+    await stage.client.delete(MACHINES, name_of(machine))
 
 
 async def test_an_edited_deployment_is_put_right(stage: Stage) -> None:

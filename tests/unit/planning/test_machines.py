@@ -38,6 +38,20 @@ def test_a_machine_asks_for_what_gpu_provisioner_reads() -> None:
     assert machine["spec"]["machineTemplateRef"] == {"name": read.name}
 
 
+def test_the_image_family_reaches_the_provisioner() -> None:
+    named = {
+        "name": "phi",
+        "namespace": "default",
+        "uid": UID,
+        "annotations": {labels.NODE_IMAGE_FAMILY: " AzureLinux "},
+    }
+    machine = render_machine(workspace(metadata=named), 0, instance_type=V100, arch="amd64", disk_gib=88)
+    assert machine["metadata"]["annotations"] == {labels.NODE_IMAGE_FAMILY: "azurelinux"}
+    assert (
+        "annotations" not in render_machine(workspace(), 0, instance_type=V100, arch="amd64", disk_gib=88)["metadata"]
+    )
+
+
 def test_the_selector_reaches_the_node_but_never_overrides_ownership() -> None:
     selector = {"matchLabels": {"apps": "phi-3", labels.WORKSPACE: "other", labels.WORKSPACE_UID: "other"}}
     owner = workspace(resource={"instanceType": V100, "labelSelector": selector})

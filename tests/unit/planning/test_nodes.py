@@ -1,6 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api.claims import Taint
 from controller.planning.nodes import plan_nodes
 from controller.planning.observed import Observed
 from tests.unit.planning.builders import V100, claim, demand, node, workspace
@@ -21,6 +23,27 @@ def test_free_matching_nodes_are_used_before_anything_is_bought() -> None:
     assert plan.create == ()
 
 
+@pytest.mark.parametrize(
+    "taint",
+    [
+        Taint("sku", "gpu", "NoSchedule"),
+        Taint("nvidia.com/gpu", "", "NoSchedule"),
+        Taint("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule"),
+        Taint("dedicated", "team-a", "PreferNoSchedule"),
+        Taint("node.kubernetes.io/not-ready", "", "NoExecute"),
+    ],
+)
+def test_taints_the_pods_tolerate_are_no_barrier(taint: Taint) -> None:
+    plan = plan_nodes(OWNER, demand(1), Observed(nodes=(node("n", taints=(taint,)),)))
+    assert [taken.name for taken in plan.take] == ["n"]
+
+
+def test_a_claimed_node_that_lost_its_ordinal_is_not_taken_for_an_existing_one() -> None:
+    stripped = node("n", of=OWNER)
+    observed = Observed(claims=(claim(OWNER, 0, ready=True, node_name="n"),), nodes=(stripped,))
+    assert plan_nodes(OWNER, demand(1), observed).is_settled
+
+
 def test_preferred_nodes_come_first() -> None:
     resource = {"instanceType": V100, "labelSelector": {"matchLabels": {"apps": "phi-3"}}, "preferredNodes": ["z"]}
     plan = plan_nodes(workspace(resource=resource), demand(1), Observed(nodes=(node("a"), node("z"))))
@@ -38,6 +61,8 @@ def test_nodes_that_cannot_run_pods_are_not_taken() -> None:
         node("cordoned", unschedulable=True),
         node("leaving", deleting=True),
         node("no-gpu", allocatable={}),
+        node("tainted", taints=(Taint("dedicated", "team-a", "NoSchedule"),)),
+        node("evicting", taints=(Taint("sku", "gpu", "NoExecute"),)),
         node("other-size", labels={"node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4", "apps": "phi-3"}),
         node("other-label", labels={"node.kubernetes.io/instance-type": V100, "apps": "falcon"}),
         node("taken", of=workspace(metadata={"name": "other", "namespace": "default", "uid": "other"})),

@@ -51,6 +51,7 @@ def test_trouble_is_named_with_its_cause(found: Json, reason: Reason, words: str
         pod("ready", waiting("CrashLoopBackOff"), conditions=[{"type": "Ready", "status": "True"}]),
         pod("leaving", waiting("ImagePullBackOff"), deletionTimestamp="2026-01-01T00:00:00Z"),
         pod("new"),
+        {**pod("evicted", waiting("CrashLoopBackOff", **CRASHED)), "status": {"phase": "Failed"}},
     ],
 )
 def test_a_pod_that_starts_serves_or_leaves_is_no_trouble(fine: Json) -> None:

@@ -2,14 +2,22 @@ from typing import Any
 
 import pytest
 
+from controller.api.claims import MACHINE, Taint
 from controller.api.conditions import Condition
 from controller.api.json import Json
 from controller.api.messages import Problem
 from controller.api.reasons import Reason
 from controller.planning.nodes import plan_nodes
 from controller.planning.observed import Observed
-from controller.planning.status import blocked_conditions, conditions_for, deleting_conditions, render_status
-from tests.unit.planning.builders import claim, demand, node, workspace, workspace_object
+from controller.planning.status import (
+    blocked_conditions,
+    conditions_for,
+    deleting_conditions,
+    node_conditions,
+    owned_part,
+    render_status,
+)
+from tests.unit.planning.builders import UID, claim, demand, node, workspace, workspace_object
 
 OWNER = workspace()
 GOOD_NODE = node("n", of=OWNER, made_for=0)
@@ -117,9 +125,65 @@ def test_a_passed_rollout_deadline_is_told() -> None:
 
 def test_a_rule_that_grew_stricter_takes_down_nothing_that_serves() -> None:
     problem = Problem(Reason.PRESET_UNKNOWN, "inference.preset.name", "unknown")
-    found = {c.type: c for c in blocked_conditions(Observed(deployment=deployment(1)), [problem])}
+    ours = {**deployment(1), "metadata": {"name": "phi", "ownerReferences": [{"uid": UID, "controller": True}]}}
+    found = {c.type: c for c in blocked_conditions(OWNER, Observed(deployment=ours), [problem])}
     assert found["InferenceReady"].status == "True"
     assert (found["Ready"].status, found["Ready"].reason) == ("False", "PresetUnknown")
+
+
+def test_a_foreign_deployment_that_serves_is_not_taken_for_ours() -> None:
+    problem = Problem(Reason.FOREIGN_OBJECT, "metadata.name", "taken")
+    found = {c.type: c for c in blocked_conditions(OWNER, Observed(deployment=deployment(1)), [problem])}
+    assert found["InferenceReady"].status == "False"
+
+
+def test_of_many_problems_the_first_is_told_whole_and_the_others_counted() -> None:
+    problems = [Problem(Reason.PRESET_UNKNOWN, "a", "x" * 700), *[Problem(Reason.FIELD_REQUIRED, "b", "y")] * 19]
+    message = blocked_conditions(OWNER, Observed(), problems)[0].message
+    assert len(message) <= 600
+    assert message.endswith("(and 19 more problems)")
+
+
+def test_nodes_are_told_as_they_are_when_only_the_workload_is_refused() -> None:
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,))
+    known = node_conditions(demand(), plan_nodes(OWNER, demand(), observed), observed)
+    problem = Problem(Reason.OBJECT_REFUSED, "", "quota")
+    found = {c.type: c for c in blocked_conditions(OWNER, observed, [problem], known=known)}
+    assert (found["ResourceReady"].status, found["Ready"].reason) == ("True", "ObjectRefused")
+
+
+def test_pods_that_cannot_be_created_are_not_said_to_start() -> None:
+    denied = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: gpus"}
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(0, conditions=[denied]))
+    found = conditions(observed)["InferenceReady"]
+    assert (found.reason, "exceeded quota: gpus" in found.message) == ("ObjectRefused", True)
+
+
+def test_the_claim_people_must_act_on_is_told_before_one_that_takes_its_time() -> None:
+    launched = MACHINE.launched
+    starting = {launched: Condition(launched, "Unknown", "AgentPoolCreating", "is being made")}
+    refused = {launched: Condition(launched, "False", "SubscriptionQuotaReached", "0 vCPUs left")}
+    for first, second in ((starting, refused), (refused, starting)):
+        claims = (claim(OWNER, 0, conditions=first), claim(OWNER, 1, conditions=second))
+        assert conditions(Observed(claims=claims), count=2)["Ready"].reason == "SubscriptionQuotaReached"
+
+
+def test_a_node_about_to_be_taken_counts_already() -> None:
+    found = conditions(Observed(nodes=(node("spare"),)))["MachineReady"]
+    assert (found.status, found.reason) == ("True", "NoMachinesNeeded")
+
+
+def test_a_taint_that_keeps_the_pods_away_is_named() -> None:
+    barred = node("n", of=OWNER, made_for=0, taints=(Taint("dedicated", "team-a", "NoSchedule"),))
+    found = conditions(Observed(claims=(GOOD_CLAIM,), nodes=(barred,)))["ResourceReady"]
+    assert (found.reason, "dedicated=team-a:NoSchedule" in found.message) == ("NodeNotReady", True)
+
+
+def test_conditions_of_other_writers_are_no_difference() -> None:
+    ready, theirs = {"type": "Ready", "status": "True"}, {"type": "NodeClaimReady", "status": "True"}
+    ours = {"conditions": [ready], "workerNodes": ["n"]}
+    shared = {**ours, "conditions": [ready, theirs], "state": "Ready"}
+    assert owned_part(shared) == owned_part(ours)
 
 
 def test_nothing_of_a_leaving_workspace_claims_to_be_ready() -> None:

@@ -5,6 +5,7 @@ from controller.api.json import Json
 from controller.api.workspace import Workspace
 from controller.catalog import load_catalog
 from controller.planning.runtimes import choose_runtime
+from controller.planning.sizing import fit, use_of
 from controller.planning.workload import APPLIED_HASH, render_deployment, render_service
 from tests.unit.planning.builders import UID, V100, workspace
 
@@ -14,10 +15,13 @@ A100 = "Standard_NC24ads_A100_v4"
 
 def deployment(owner: Workspace | None = None, sku: str = V100, count: int = 1) -> Json:
     owner = owner or workspace()
-    preset, size = CATALOG.preset("phi-3-mini-4k-instruct"), CATALOG.sku(sku)
+    wish = owner.inference.preset if owner.inference else None
+    preset, size = CATALOG.preset(wish.name if wish else ""), CATALOG.sku(sku)
     assert preset is not None
     assert size is not None
-    return render_deployment(owner, preset, size, choose_runtime(owner.runtime_wish, preset, size), count)
+    served = preset.on(size, owner.runtime_wish)
+    choice = choose_runtime(owner.runtime_wish, served, size)
+    return render_deployment(owner, served, size, choice, fit(served, size, use_of(owner)).layout, count)
 
 
 def container(obj: Json) -> Json:
@@ -46,11 +50,46 @@ def test_a_gpu_that_computes_bfloat16_gets_vllm() -> None:
     assert "--dtype=bfloat16" in found["command"]
 
 
+def served(name: str, sku: str = A100, **options: str) -> Json:
+    preset = {"name": name, **({"presetOptions": options} if options else {})}
+    return deployment(workspace(inference={"preset": preset}), sku=sku)
+
+
+def test_weights_that_are_downloaded_get_a_place_and_the_users_token() -> None:
+    found = served("llama-3.1-8b-instruct", modelAccessSecret="hf")
+    assert {"name": "model-weights", "emptyDir": {}} in found["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "model-weights", "mountPath": "/workspace/weights"} in container(found)["volumeMounts"]
+    token = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hf", "key": "HF_TOKEN"}}}
+    assert token in container(found)["env"]
+    assert "--download-dir=/workspace/weights" in container(found)["command"]
+
+
+def test_weights_in_the_image_need_no_place() -> None:
+    assert [volume["name"] for volume in deployment()["spec"]["template"]["spec"]["volumes"]] == ["dshm"]
+    assert "env" not in container(deployment()), "an empty list is not stored and would look like a difference for ever"
+
+
+def test_every_gpu_of_the_node_is_put_to_use() -> None:
+    split = container(served("llama-3.3-70b-instruct", sku="Standard_NC96ads_A100_v4"))["command"]
+    assert "--tensor-parallel-size=4" in split
+    copies = container(served("phi-4-mini-instruct", sku="Standard_NC96ads_A100_v4"))["command"]
+    assert "--data-parallel-size=4" in copies
+
+
+@pytest.mark.parametrize("name", CATALOG.preset_names)
+def test_every_preset_that_runs_renders_without_empty_values(name: str) -> None:
+    preset = CATALOG.preset(name)
+    assert preset is not None
+    if preset.runnable and preset.image is not None:
+        found = container(served(name, sku="Standard_ND96isr_H200_v5"))
+        assert all(value not in ([], {}, "", None) for value in found.values()), found
+
+
 def test_pods_run_on_the_workspaces_own_nodes_only() -> None:
     spec = deployment()["spec"]["template"]["spec"]
     terms = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert terms == [{"matchExpressions": [{"key": labels.WORKSPACE_UID, "operator": "In", "values": [UID]}]}]
-    assert {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"} in spec["tolerations"]
+    assert {"key": "sku", "operator": "Exists", "effect": "NoSchedule"} in spec["tolerations"]
 
 
 def test_each_pod_takes_every_gpu_of_its_node() -> None:
@@ -73,7 +112,7 @@ def test_model_servers_get_no_credentials_and_no_privileges() -> None:
 
 
 def test_a_private_preset_uses_the_users_image_and_secrets() -> None:
-    options = {"image": "registry.example.com/phi:1", "imagePullSecrets": ["key"]}
+    options = {"image": "registry.example.com/phi:1", "imagePullSecrets": ["key", "key"]}
     preset = {"name": "phi-3-mini-4k-instruct", "accessMode": "private", "presetOptions": options}
     found = deployment(workspace(inference={"preset": preset}))
     assert container(found)["image"] == "registry.example.com/phi:1"

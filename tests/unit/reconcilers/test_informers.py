@@ -1,0 +1,50 @@
+from controller.api import labels
+from controller.api.json import Json
+from controller.planning.observed import parse_node
+from controller.planning.pods import trouble_of
+from controller.reconcilers.informers import FREE, claimed_by, free, named_by, slim_node, slim_pod
+
+NODE: Json = {
+    "metadata": {"name": "n", "resourceVersion": "7", "labels": {"a": "b"}, "annotations": {"big": "x" * 1000}},
+    "spec": {"podCIDR": "10.0.0.0/24", "taints": [{"key": "sku", "value": "gpu", "effect": "NoSchedule"}]},
+    "status": {
+        "allocatable": {"cpu": "6", labels.NVIDIA_GPU: "1"},
+        "conditions": [
+            {"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:00:00Z"},
+            {"type": "MemoryPressure", "status": "False"},
+        ],
+        "images": [{"names": ["x" * 1000]}],
+    },
+}
+
+
+def test_a_slim_node_says_all_that_is_read_of_it_and_no_more() -> None:
+    assert parse_node(slim_node(NODE)) == parse_node(
+        {**NODE, "status": {**NODE["status"], "allocatable": {labels.NVIDIA_GPU: "1"}}}
+    )
+    assert len(str(slim_node(NODE))) < 500
+
+
+def test_a_heartbeat_leaves_a_slim_node_as_it_was() -> None:
+    beat = {**NODE["status"]["conditions"][0], "lastHeartbeatTime": "2026-01-01T00:05:00Z"}
+    later = {**NODE, "status": {**NODE["status"], "conditions": [beat]}}
+    assert slim_node(later) == slim_node(NODE)
+
+
+def test_a_slim_pod_still_tells_its_trouble() -> None:
+    waiting = {"name": "c", "image": "i", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "m"}}}
+    pod = {"metadata": {"name": "p", "annotations": {"x": "y"}}, "spec": {}, "status": {"containerStatuses": [waiting]}}
+    assert trouble_of(slim_pod(pod)) == trouble_of(pod) is not None
+
+
+def test_objects_are_found_by_the_workspace_they_name() -> None:
+    claim = {"metadata": {"labels": {labels.WORKSPACE: "phi", labels.WORKSPACE_NAMESPACE: "a"}}}
+    assert list(claimed_by(claim)) == ["a/phi"]
+    assert list(named_by({"metadata": {"namespace": "b", "labels": {labels.WORKSPACE: "phi"}}})) == ["b/phi"]
+    assert list(claimed_by({"metadata": {}})) == list(named_by({"metadata": {}})) == []
+
+
+def test_a_node_is_free_when_nobody_is_named_on_it() -> None:
+    assert list(free(NODE)) == [FREE]
+    for key in (labels.WORKSPACE, labels.WORKSPACE_UID, labels.RAG_ENGINE):
+        assert list(free({"metadata": {"labels": {key: "x"}}})) == []
