@@ -1,15 +1,16 @@
 """The provisioner program: `kaito-provisioner`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib.metadata import version
 
 from controller.api.claims import MACHINE
-from controller.api.json import Json, name_of
+from controller.api.json import name_of
 from controller.api.resources import NODES
 from controller.catalog import load_catalog
 from controller.runtime import logs
 from controller.runtime.cache import Informer
+from controller.runtime.limiter import RateLimiter
 from controller.runtime.program import Program, run_program
 from controller.runtime.reconciler import Controller
 from provisioner.agentpools import AgentPools
@@ -44,11 +45,12 @@ def assemble(program: Program, settings: Settings, api: AgentPools) -> None:
     claims = program.informer(Informer(program.client, MACHINE.resource, transform=slim_claim))
     nodes = program.informer(Informer(program.client, NODES, transform=slim_node, indexes={POOL_INDEX: pool_names}))
 
-    def enqueue_all(names: Iterable[str]) -> None:
-        for name in names:
-            controller.enqueue(name)
-
-    snapshot = Snapshot(api, busy=settings.poll_interval, idle=settings.idle_interval, on_change=enqueue_all)
+    snapshot = Snapshot(
+        api,
+        busy=settings.poll_interval,
+        idle=settings.idle_interval,
+        on_change=lambda names: _each(controller.enqueue, names),
+    )
     reconciler = Reconciler(
         program.client,
         api,
@@ -60,16 +62,25 @@ def assemble(program: Program, settings: Settings, api: AgentPools) -> None:
         gpus=catalogue_gpus(),
         location=settings.azure.location,
     )
-    controller: Controller[str] = Controller("claims", reconciler.reconcile, workers=settings.workers)
-    claims.on_change(lambda old, new: enqueue_all(names_of(old, new)))
-    nodes.on_change(lambda old, new: enqueue_all({*pool_names(old or {}), *pool_names(new or {})}))
+    controller: Controller[str] = Controller(
+        "claims",
+        reconciler.reconcile,
+        workers=settings.workers,
+        limiter=RateLimiter(base=1.0, cap=60.0),  # nothing here is worth another try within milliseconds
+    )
+
+    def connect(enqueue: Callable[[str], None]) -> None:
+        claims.on_change(lambda old, new: enqueue(name_of(new or old or {})))
+        nodes.on_change(lambda old, new: _each(enqueue, {*pool_names(old or {}), *pool_names(new or {})}))
+
     program.lead("agent pools", snapshot.run)
-    program.lead("claims", controller.run)
+    program.lead("claims", lambda: controller.lead(connect))
+    program.lead("claims resync", lambda: controller.resync(lambda: map(name_of, claims.values())))
 
 
-def names_of(old: Json | None, new: Json | None) -> list[str]:
-    """The name of the object a change concerns."""
-    return [name_of(new or old or {})]
+def _each(enqueue: Callable[[str], None], names: Iterable[str]) -> None:
+    for name in names:
+        enqueue(name)
 
 
 def main() -> None:

@@ -20,7 +20,11 @@ from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 from controller.api.json import Json
-from provisioner.errors import CloudError, ErrorKind, Fault, classify
+from controller.api.messages import Problem, shorten
+from controller.api.reasons import Reason
+from controller.runtime.errors import SetupError
+from provisioner.budget import Budget
+from provisioner.errors import TEXT_LIMIT, CloudError, ErrorKind, Fault, classify
 from provisioner.metrics import ARM_REQUESTS, ARM_SECONDS
 from provisioner.pools import Pool, parse_pool
 from provisioner.settings import AzureSettings, Cloud, CredentialKind
@@ -31,6 +35,12 @@ log = logging.getLogger(__name__)
 
 CALL_TIMEOUT: Final = 30.0
 """Seconds after which a call counts as unanswered."""
+
+_FREE_CALLS: Final = 20
+_CALLS_PER_SECOND: Final = 0.5
+"""What calls about single pools may take of the subscription's 60 at once and 1 per second (AKS quotas and limits)."""
+
+_WHOLE_SUBSCRIPTION: Final = "subscriptionrequeststhrottled"
 
 _CLOUDS: Final[dict[Cloud, tuple[str, str, str]]] = {
     Cloud.PUBLIC: (
@@ -56,9 +66,14 @@ class AgentPools:
     """The agent pools of one AKS cluster. Every method raises `CloudError` and nothing else."""
 
     def __init__(self, settings: AzureSettings, *, user_agent: str) -> None:
+        """Prepares client and credential; the first call opens the first connection.
+
+        Raises:
+            SetupError: there is nothing to sign in with.
+        """
         endpoint, scope, authority = _CLOUDS[settings.cloud]
         self._where = (settings.resource_group, settings.cluster_name)
-        self._credential = _credential(settings.credential, authority)
+        self._credential = _credential(settings, authority)
         options: dict[str, Any] = {
             "base_url": settings.endpoint or endpoint,
             "credential_scopes": [scope],
@@ -73,6 +88,7 @@ class AgentPools:
             options["authentication_policy"] = _Anonymous()
         self._client = ContainerServiceClient(self._credential, settings.subscription_id, **options)
         self._pause_until = 0.0
+        self._budget = Budget(burst=_FREE_CALLS, rate=_CALLS_PER_SECOND)
 
     async def list(self) -> list[Pool]:
         """Every pool of the cluster, pages followed."""
@@ -88,7 +104,7 @@ class AgentPools:
         async def call() -> Pool:
             return _parse(await self._client.agent_pools.get(*self._where, name))
 
-        return await self._shared("get", call)
+        return await self._single("get", call)
 
     async def create(self, name: str, body: Json) -> Pool:
         """Begins to make a pool if there is none of that name, else raises kind EXISTS."""
@@ -100,7 +116,7 @@ class AgentPools:
             )
             return _parse(await begun.result())
 
-        return await _measured("create", call)
+        return await self._shared("create", call)
 
     async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
         """Begins to remove a pool; one that is gone already is no error."""
@@ -122,12 +138,19 @@ class AgentPools:
         async def call() -> None:
             await self._client.agent_pools.begin_abort_latest_operation(*self._where, name, polling=False)
 
-        await self._shared("abort", call)
+        await self._single("abort", call)
 
     async def close(self) -> None:
         """Closes connections and credential."""
         await self._client.close()
         await self._credential.close()
+
+    async def _single(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        """A call about one pool for which the shared list would often do as well: it must not use up the budget."""
+        if (rest := self._budget.take(asyncio.get_running_loop().time())) > 0:
+            text = "sparing the subscription's budget of calls"
+            raise CloudError(Fault(ErrorKind.THROTTLED, "", text), status=429, retry_after=rest)
+        return await self._shared(operation, call)
 
     async def _shared(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """A call that draws on the budget all clusters of the subscription share: silent while Azure asks for it."""
@@ -137,7 +160,9 @@ class AgentPools:
         try:
             return await _measured(operation, call)
         except CloudError as error:
-            if error.kind is ErrorKind.THROTTLED:
+            # PUTs have a budget per pool; only a word about the subscription concerns the others.
+            whole = operation != "create" or error.fault.code.lower() == _WHOLE_SUBSCRIPTION
+            if error.kind is ErrorKind.THROTTLED and whole:
                 self._pause_until = loop.time() + (error.retry_after or 1.0)
             raise
 
@@ -163,9 +188,6 @@ async def _measured(operation: str, call: Callable[[], Awaitable[T]]) -> T:
         code = str(failure.status)
         log.debug("%s refused, correlation %s: %s", operation, _correlation(error), failure)
         raise failure from error
-    except ClientAuthenticationError as error:
-        code = "credential"
-        raise CloudError(Fault(ErrorKind.PERMISSION, "", error.message or "no token")) from error
     except (AzureError, OSError, ValueError) as error:
         code = "connection"
         raise CloudError(Fault(ErrorKind.UNAVAILABLE, "", str(error) or type(error).__name__)) from error
@@ -177,9 +199,19 @@ async def _measured(operation: str, call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _from_response(error: HttpResponseError) -> CloudError:
+    """The failure a reply states, be it the resource manager's or that of the authority which gives out tokens."""
+    answered = _read(error)
+    status, passing = answered.status, answered.status == 429 or answered.status >= 500
+    if not isinstance(error, ClientAuthenticationError) or passing:
+        return answered
+    lines = (error.message or "no token").strip().splitlines()
+    fault = Fault(ErrorKind.PERMISSION, answered.fault.code, shorten(lines[0], TEXT_LIMIT))
+    return CloudError(fault, status=status, retry_after=answered.retry_after)
+
+
+def _read(error: HttpResponseError) -> CloudError:
     if error.response is None:
-        kind = ErrorKind.PERMISSION if isinstance(error, ClientAuthenticationError) else ErrorKind.UNAVAILABLE
-        return CloudError(Fault(kind, "", error.message or type(error).__name__))
+        return CloudError(Fault(ErrorKind.UNAVAILABLE, "", error.message or type(error).__name__))
     response: Any = error.response
     try:
         body = json.loads(response.text())
@@ -198,14 +230,36 @@ def _correlation(error: HttpResponseError) -> str:
     return "unknown" if response is None else str(response.headers.get("x-ms-correlation-request-id", "unknown"))
 
 
-def _credential(kind: CredentialKind, authority: str) -> AsyncTokenCredential:
+_SIGN_IN_FIXES: Final[dict[CredentialKind, tuple[str, ...]]] = {
+    CredentialKind.WORKLOAD_IDENTITY: (
+        "fill in AZURE_CLIENT_ID and AZURE_TENANT_ID in manifests/base/provisioner/azure.yaml",
+        "see that AKS workload identity is on, so that the pod gets its token file",
+        "give --azure-credential=managed-identity",
+    ),
+    CredentialKind.MANAGED_IDENTITY: ("give --azure-client-id of an identity the nodes carry",),
+    CredentialKind.DEFAULT: ("give --azure-credential=workload-identity",),
+}
+
+
+def _credential(settings: AzureSettings, authority: str) -> AsyncTokenCredential:
+    kind = settings.credential
     if kind is CredentialKind.NONE:
         return _NoCredential()
+    try:
+        return _signing(kind, settings.client_id or None, authority)
+    except ValueError as error:
+        what = f"--azure-credential={kind}: there is no identity to sign in to Azure with"
+        fixes = _SIGN_IN_FIXES[kind]
+        raise SetupError(Problem(Reason.UNAUTHORIZED, "", what, shorten(str(error), 200), fixes).text) from error
+
+
+def _signing(kind: CredentialKind, client_id: str | None, authority: str) -> AsyncTokenCredential:
     if kind is CredentialKind.WORKLOAD_IDENTITY:
-        return WorkloadIdentityCredential(authority=authority)
+        return WorkloadIdentityCredential(client_id=client_id, authority=authority)
     if kind is CredentialKind.MANAGED_IDENTITY:
-        return ManagedIdentityCredential()
-    return DefaultAzureCredential(authority=authority)
+        return ManagedIdentityCredential(client_id=client_id)
+    chosen = {"managed_identity_client_id": client_id} if client_id else {}
+    return DefaultAzureCredential(authority=authority, **chosen)
 
 
 class _NoCredential(AsyncTokenCredential):

@@ -6,7 +6,7 @@ texts are those of the AKS, ARM and Compute error references on Microsoft Learn.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -89,6 +89,21 @@ class Fault:
         """Whether the same call may succeed a moment later."""
         return self.kind in TRANSIENT
 
+    @property
+    def steady(self) -> "Fault":
+        """The fault without what differs from reply to reply, so that showing it again is no change.
+
+        A passing fault keeps none of the cloud's words: they count down seconds. The others lose identifiers and times.
+        """
+        return replace(self, text="" if self.transient else " ".join(_VARYING.sub(" ", self.text).split()))
+
+
+_VARYING: Final = re.compile(
+    r"\b(?:trace|correlation|request|operation|activity|tracking) ?id:? ?['\"]?[0-9a-f][0-9a-f-]{7,}['\"]?[,.;]?"
+    r"|\btimestamp:? ?['\"]?\d{4}-\d\d-\d\d[ T][\d:.]+Z?['\"]?[,.;]?",
+    re.IGNORECASE,
+)
+
 
 class CloudError(Exception):
     """A call to the cloud failed.
@@ -144,6 +159,7 @@ _EXTENSION_PREFIX: Final = "vmextensionerror_"
 _TEXTS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
+        (r"\bAADSTS\d+", ErrorKind.PERMISSION),
         (r"cores quota|insufficient vcpu quota|exceeding approved [^.]{1,80} quota|LowPriorityCores", ErrorKind.QUOTA),
         (
             r"is not supported for subscription|is not allowed in your subscription|is currently not available in",
@@ -229,7 +245,9 @@ def _pairs(body: object) -> Iterator[tuple[str, str]]:
     for _ in range(_MAX_DEPTH):
         for entry in level:
             if isinstance(entry, dict):
-                code, message = _text(entry.get("code")), _text(entry.get("message"))
+                # Microsoft Entra answers in OAuth's envelope (RFC 6749, 5.2).
+                code = _text(entry.get("code")) or _text(entry.get("error"))
+                message = _text(entry.get("message")) or _text(entry.get("error_description"))
                 if code or message:
                     yield code, message
                 yield from ((embedded, "") for embedded in _EMBEDDED_CODE.findall(message)[:_MAX_DEPTH])

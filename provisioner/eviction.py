@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from controller.api.json import Json
+from controller.api.messages import shorten
 from controller.api.resources import PODS
 from controller.runtime.client import Client
 from controller.runtime.errors import ApiError, Conflict, NotFound, Throttled
@@ -15,14 +16,17 @@ from provisioner.steps import Drain
 _AT_ONCE: Final = 10
 _PER_RUN: Final = 250
 _TIMEOUT: Final = 5.0
-_BUDGET_TEXT: Final = "disruption budget"
+_BUDGET_TEXTS: Final = ("disruption budget", "poddisruptionbudget")
+"""How the API server speaks of budgets: when one forbids the eviction, and when a pod has more than one."""
+
+_CAUSE: Final = 120
 
 
 async def drain_node(client: Client, node: str, now: datetime) -> Drain:
     """Evicts what may leave the node now and says what is still on it.
 
     Raises:
-        ApiError: the pods could not be listed, or an eviction failed for another cause than a disruption budget.
+        ApiError: the pods could not be listed.
     """
     found = await client.list(PODS, fields=f"spec.nodeName={node}")
     plan = plan_drain(parse_pod(obj, now) for obj in found.items)
@@ -41,14 +45,22 @@ async def _evict(client: Client, pod: Pod, gate: asyncio.Semaphore) -> str:
         except (NotFound, Conflict):
             EVICTIONS.labels("gone").inc()
         except ApiError as error:
-            if not (isinstance(error, Throttled) or _BUDGET_TEXT in error.message.lower()):
-                EVICTIONS.labels("failed").inc()
-                raise
-            EVICTIONS.labels("blocked").inc()
-            return f"{pod.shown} (disruption budget)"
+            code, cause = held_by(error)
+            EVICTIONS.labels(code).inc()
+            return f"{pod.shown} ({cause})"
         else:
             EVICTIONS.labels("accepted").inc()
     return ""
+
+
+def held_by(error: ApiError) -> tuple[str, str]:
+    """Outcome, as a label of the metric, and cause of an eviction that was not made; neither stops the others."""
+    if any(text in error.message.lower() for text in _BUDGET_TEXTS):
+        return "blocked", "disruption budget"
+    if isinstance(error, Throttled):
+        return "blocked", "disruption budget, or the API server is busy"
+    words = error.message if 400 <= error.status < 500 else ""
+    return "failed", shorten(words or error.reason or f"HTTP {error.status}", _CAUSE)
 
 
 def eviction(pod: Pod) -> Json:

@@ -1,9 +1,12 @@
-"""What has no claim any more: agent pools that would cost money for ever, node objects that nobody lets go."""
+"""What has no claim any more: agent pools that would cost money for ever, node objects that nobody lets go.
+
+A pool is removed only when its tag says that this provisioner made it, when it has been seen without a claim for the
+whole grace, and when the live API server knows no claim of its name. Whoever restores a cluster from a backup, or
+changes over from gpu-provisioner, keeps every node.
+"""
 
 import asyncio
-from datetime import datetime
 
-from controller.api import labels
 from controller.api.claims import ClaimKind
 from controller.api.resources import NODES
 from controller.runtime.cache import Informer
@@ -12,124 +15,177 @@ from controller.runtime.errors import Conflict, NotFound
 from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
-from provisioner.errors import CloudError, ErrorKind
+from provisioner.calls import ABORT_PATIENCE, Aborts, Pauses
+from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.nodes import POOL_INDEX, Node, parse_node
-from provisioner.policy import Policy, fault_delay
-from provisioner.pools import CREATING, DELETING, Pool
+from provisioner.policy import Policy
+from provisioner.pools import CANCELING, CREATING, Pool
+from provisioner.removal import remove_pool
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.termination import release_patch
-from provisioner.times import now, seconds_since
 
 log = get_logger(__name__)
 
 
-def orphan_rest(pool: Pool, claimless: float, moment: datetime, grace: float) -> float:
-    """Seconds until a pool without a claim may be removed; not positive when it may be now.
+class Collector:
+    """Removes what a name without a claim still stands for.
 
     Args:
-        pool: a pool a KAITO provisioner made.
-        claimless: seconds since it was first seen without a claim.
-        moment: the present moment.
-        grace: seconds a pool is spared, counted from its claim's creation or from `claimless`, whichever is longer.
+        client: the live API server.
+        api: the cloud.
+        snapshot: the pools as last read.
+        claims, nodes: informers.
+        policy: tells the grace.
+        kind: of the claims.
     """
-    age = seconds_since(pool.labels.get(labels.CREATION_TIMESTAMP, ""), moment)
-    return grace - max(claimless, age)
-
-
-class Collector:
-    """Removes what a name without a claim still stands for."""
 
     def __init__(
-        self, client: Client, api: PoolApi, snapshot: Snapshot, nodes: Informer, policy: Policy, kind: ClaimKind
+        self,
+        client: Client,
+        api: PoolApi,
+        snapshot: Snapshot,
+        *,
+        claims: Informer,
+        nodes: Informer,
+        policy: Policy,
+        kind: ClaimKind,
     ) -> None:
-        self._client = client
-        self._api = api
-        self._snapshot = snapshot
-        self._nodes = nodes
-        self._policy = policy
-        self._kind = kind
-        self._first_seen: dict[str, float] = {}
-        self._faults: dict[str, int] = {}
+        self._client, self._api, self._snapshot = client, api, snapshot
+        self._claims, self._nodes = claims, nodes
+        self._policy, self._kind = policy, kind
+        self._pauses: Pauses[Fault] = Pauses()
+        self._aborts = Aborts()
+        self._claimless_since: dict[str, float] = {}
+        self._strangers: set[str] = set()
+
+    def forget(self, name: str) -> None:
+        """The name has a claim, or nothing at all any more: what was noted about it does not hold."""
+        self._claimless_since.pop(name, None)
+        self._pauses.end(name)
+        self._aborts.forget(name)
+        self._strangers.discard(name)
+        metrics.STRANGERS.set(len(self._strangers))
 
     async def collect(self, name: str) -> Result:
-        """Looks at a name that no cached claim carries; the live API server and Azure have the last word."""
-        if not self._snapshot.synced:
-            return DONE
-        pool = self._snapshot.get(name)
-        try:
-            result = await (self._let_nodes_go(name) if pool is None else self._remove(name, pool))
-        except CloudError as error:
-            self._faults[name] = self._faults.get(name, 0) + 1
-            log.warning("what is left without a claim cannot be removed now: %s", error)
-            return Result(fault_delay(self._faults[name], error.retry_after))
-        self._faults.pop(name, None)
-        return result
+        """Looks at a name that no cached claim carries; the live API server and Azure have the last word.
 
-    async def _remove(self, name: str, pool: Pool) -> Result:
-        if not pool.ours:
+        Raises:
+            ApiError: the API server refused or did not answer, or does not serve claims at all.
+        """
+        if not self._snapshot.synced:
+            self._snapshot.watch(name, wanted=True)  # woken when the pools have been read
+            return DONE
+        if (held := self._pauses.current(name)) is not None:
+            return Result(held[1])
+        pool = self._aborts.view(self._snapshot.get(name))
+        try:
+            return await (self._let_nodes_go(name) if pool is None else self._look_at(name, pool))
+        except CloudError as error:
+            log.warning("what is left without a claim cannot be removed now: %s", error)
+            return Result(self._pauses.fail(name, error.fault, error.retry_after))
+
+    async def _look_at(self, name: str, pool: Pool) -> Result:
+        if not pool.claim_uid:
+            self._report(pool)
             return DONE
         if pool.deleting:
-            self._snapshot.watch(name, wanted=True)
-            return DONE
-        loop = asyncio.get_running_loop()
-        claimless = loop.time() - self._first_seen.setdefault(name, loop.time())
-        rest = orphan_rest(pool, claimless, now(), self._policy.orphan_grace)
-        if rest > 0:
+            return self._await_end(name)
+        if (rest := self._grace(name)) > 0:
             return Result(rest)
-        if await self._claimed(name) or not (pool := await self._api.get(name)).ours:
-            self._first_seen.pop(name, None)
+        if await self._claimed(name):
+            self.forget(name)
             return DONE
-        if pool.state == CREATING:
-            await self._abort(name)
-        await self._api.delete(name)
-        self._snapshot.mark(name, DELETING)
-        self._snapshot.watch(name, wanted=True)
-        self._first_seen.pop(name, None)
-        metrics.ORPHANS.inc()
-        log.warning("removed an agent pool without a claim", extra=fields(pool=name, size=pool.vm_size))
-        return DONE
+        if not await self._claims_can_be_missed():
+            return Result(self._policy.orphan_grace)
+        if (live := await self._live(name)) is None:
+            return await self._let_nodes_go(name)
+        return await self._remove(name, live) if live.claim_uid == pool.claim_uid else DONE
 
-    async def _abort(self, name: str) -> None:
-        try:
-            await self._api.abort(name)
-        except CloudError as error:
-            log.info("nothing to abort: %s", error)
+    def _grace(self, name: str) -> float:
+        """Seconds the pool is still spared: its claim may only be late, as after a restore or a slow controller."""
+        now = asyncio.get_running_loop().time()
+        return self._policy.orphan_grace - (now - self._claimless_since.setdefault(name, now))
+
+    async def _remove(self, name: str, pool: Pool) -> Result:
+        if pool.deleting or pool.state == CANCELING:
+            return self._await_end(name)
+        asked = await remove_pool(self._api, self._snapshot, self._aborts, name, abort=pool.state == CREATING)
+        self._pauses.end(name)
+        if asked:
+            metrics.ORPHANS.inc()
+            log.warning("removed an agent pool without a claim", extra=fields(pool=name, size=pool.vm_size))
+        return self._await_end(name)
+
+    def _await_end(self, name: str) -> Result:
+        self._snapshot.watch(name, wanted=True)
+        return Result(ABORT_PATIENCE)
+
+    def _report(self, pool: Pool) -> None:
+        """Says once that a pool looks like one of KAITO's and is nobody's here."""
+        if not pool.by_kaito or pool.name in self._strangers:
+            return
+        self._strangers.add(pool.name)
+        metrics.STRANGERS.set(len(self._strangers))
+        text = "an agent pool carries a Workspace's label, but this provisioner did not make it: it is left alone"
+        log.warning(text, extra=fields(pool=pool.name, size=pool.vm_size))
 
     async def _let_nodes_go(self, name: str) -> Result:
         """Node objects of a claim that is gone, pool and all: their finalizer is ours, so nobody else frees them."""
-        self._first_seen.pop(name, None)
         nodes = [node for node in self._own_nodes(name) if node.finalized]
-        if not nodes or await self._claimed(name) or not await self._pool_gone(name):
+        if not nodes:
+            self.forget(name)
+            return DONE
+        if await self._claimed(name) or await self._live(name) is not None:
             return DONE
         for node in nodes:
-            try:
-                if not node.deleting:
-                    await self._client.delete(NODES, node.name, uid=node.uid)
-                    node = parse_node(await self._client.get(NODES, node.name))  # noqa: PLW2901
-                await self._client.merge(NODES, node.name, release_patch(node))
-            except (NotFound, Conflict) as error:
-                log.info("node %s changed meanwhile: %s", node.name, error)
-                continue
-            metrics.NODES_TERMINATED.inc()
-            log.warning("removed a node without a claim", extra=fields(node=node.name))
+            await self._let_go(node)
+        self.forget(name)
         return DONE
+
+    async def _let_go(self, node: Node) -> None:
+        try:
+            if not node.deleting:
+                await self._client.delete(NODES, node.name, uid=node.uid)
+                node = parse_node(await self._client.get(NODES, node.name))
+            await self._client.merge(NODES, node.name, release_patch(node))
+        except (NotFound, Conflict) as error:
+            log.info("node %s changed meanwhile: %s", node.name, error)
+            return
+        metrics.NODES_TERMINATED.inc()
+        log.warning("removed a node without a claim", extra=fields(node=node.name))
 
     def _own_nodes(self, name: str) -> list[Node]:
         nodes = (parse_node(obj) for obj in self._nodes.by_index(POOL_INDEX, name))
         return [node for node in nodes if node.owned_by_claim(name)]
 
     async def _claimed(self, name: str) -> bool:
+        """Whether the live API server knows a claim of the name.
+
+        A 404 counts only when it is about this very object: load balancers and API servers without the kind send
+        others.
+        """
         try:
             await self._client.get(self._kind.resource, name)
-        except NotFound:
-            return False
+        except NotFound as error:
+            if error.reason == "NotFound" and f'"{name}"' in error.message:
+                return False
+            raise
         return True
 
-    async def _pool_gone(self, name: str) -> bool:
+    async def _claims_can_be_missed(self) -> bool:
+        """Whether so few claims are believable: none at all for several pools is doubted until a live list agrees."""
+        if self._claims.values() or self._snapshot.made_here() < 2:
+            return True
+        return not (await self._client.list(self._kind.resource)).items
+
+    async def _live(self, name: str) -> Pool | None:
+        """The pool as Azure itself has it now; None when it says there is none."""
         try:
-            self._snapshot.learn(name, await self._api.get(name))
+            pool = await self._api.get(name)
         except CloudError as error:
-            if error.kind is ErrorKind.POOL_NOT_FOUND:
-                return True
-            raise
-        return False
+            if error.kind is not ErrorKind.POOL_NOT_FOUND:
+                raise
+            self._snapshot.learn(name, None)
+            return None
+        self._snapshot.learn(name, pool)
+        return self._aborts.view(pool)

@@ -9,6 +9,7 @@ from controller.api.reasons import Reason
 from provisioner.nodes import Node
 from provisioner.registration import node_of
 from provisioner.steps import Observed, PatchNode, Step
+from provisioner.texts import headline
 from provisioner.times import in_words, seconds_since
 
 EPHEMERAL_TAINTS: Final = frozenset(
@@ -86,9 +87,11 @@ def _wait(seen: Observed, reason: Reason, cause: str) -> Step:
     rest = limit - seconds_since(since, seen.now)
     if rest > 0:
         return Step((_condition(seen, UNKNOWN, reason, f"Waiting: {cause}"),), None, rest)
-    text = (
-        f"Not usable within {in_words(limit)} since {since}: {cause} ({reason}). It is kept and awaited. Fix: check "
-        f"GPU driver, device plugin and taints of the node; or delete this claim for a new one "
-        f"({Reason.INITIALIZATION_TIMEOUT})"
+    text = headline(
+        f"Not usable within {in_words(limit)}",
+        f"{cause} ({reason})",
+        Reason.INITIALIZATION_TIMEOUT,
+        "check GPU driver, device plugin and taints",
+        "delete this claim for a new one",
     )
     return Step((_condition(seen, FALSE, Reason.INITIALIZATION_TIMEOUT, text),))

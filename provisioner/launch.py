@@ -5,13 +5,11 @@ started it.
 """
 
 from datetime import timedelta
-from typing import Final
 
 from controller.api.claims import Claim
 from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition
-from controller.api.messages import shorten
-from controller.api.reasons import MEANINGS, Reason
-from provisioner.errors import ErrorKind, Fault, quota_figures
+from controller.api.reasons import Reason
+from provisioner.errors import ErrorKind, Fault
 from provisioner.history import Failure, failure_of
 from provisioner.nodes import Node
 from provisioner.pools import (
@@ -20,13 +18,12 @@ from provisioner.pools import (
     belongs,
     instance_type,
     pool_body,
+    subject,
     unusable,
 )
 from provisioner.steps import CreatePool, DeletePool, Observed, RecordFailure, Step
+from provisioner.texts import explain, headline
 from provisioner.times import in_words, parse_time, rfc3339, seconds_since
-
-HEADLINE: Final = 256
-"""Characters of a message's first line; readers of claims show no more."""
 
 
 def launch(seen: Observed) -> Step:
@@ -46,8 +43,17 @@ def launch(seen: Observed) -> Step:
 
 
 def joined_nodes(seen: Observed) -> tuple[Node, ...]:
-    """Nodes of the pool that are there to stay and have an instance behind them."""
-    return tuple(node for node in seen.nodes if node.provider_id and not node.deleting)
+    """Nodes of the pool that are there to stay and have an instance of this launch behind them."""
+    return tuple(
+        node for node in seen.nodes if node.provider_id and not node.deleting and _of_this_launch(seen.pool, node)
+    )
+
+
+def _of_this_launch(pool: Pool | None, node: Node) -> bool:
+    """Whether the node can be the pool's: one that is older than the request is left from an attempt before."""
+    requested = parse_time(pool.tags.get(REQUESTED_TAG, "")) if pool else None
+    created = parse_time(node.created)
+    return requested is None or created is None or created >= requested
 
 
 def _standing(seen: Observed) -> bool:
@@ -77,38 +83,41 @@ def _before(claim: Claim) -> Condition:
 
 def _launched(seen: Observed) -> Condition:
     size = seen.pool.vm_size if seen.pool else ""
-    return _condition(seen, TRUE, Reason.LAUNCHED, f"Agent pool {seen.claim.name} of size {size} is there")
+    return _condition(seen, TRUE, Reason.LAUNCHED, f"{subject(seen.claim)}of size {size} is there")
 
 
 def _foreign(seen: Observed) -> Step:
-    text = (
-        f"Agent pool {seen.claim.name} exists and was not made for this claim: its labels name another owner. "
-        f"Fix: remove the pool, or delete this claim so that another name is taken ({Reason.NAME_CONFLICT})"
+    text = headline(
+        f"{subject(seen.claim)}exists and was not made for this claim",
+        "its labels name another owner",
+        Reason.NAME_CONFLICT,
+        "remove the pool",
+        "delete this claim so that another name is taken",
     )
     return _show(seen, _condition(seen, FALSE, Reason.NAME_CONFLICT, text), wait=seen.policy.retry_max)
 
 
 def _blind(seen: Observed) -> Step:
     """The cloud was not read yet: say why, or leave what is written."""
-    if seen.fault is None:
+    if seen.blind is None:
         return _show(seen, _before(seen.claim))
-    return _hindered(seen, seen.fault)
+    return _show(seen, _hindered(seen, seen.blind, "waits" if seen.blind.transient else "was not made"))
 
 
-def _hindered(seen: Observed, fault: Fault) -> Step:
+def _hindered(seen: Observed, fault: Fault, what: str) -> Condition:
     status = UNKNOWN if fault.transient else FALSE
-    verb = "waits" if fault.transient else "was not made"
-    text = explain(fault, f"Agent pool {seen.claim.name} {verb}")
-    return _show(seen, _condition(seen, status, fault.reason, text), wait=seen.fault_wait)
+    return _condition(seen, status, fault.reason, explain(fault, f"{subject(seen.claim)}{what}"))
 
 
 def _without_pool(seen: Observed) -> Step:
     claim, now = seen.claim, seen.now
     if refused := unusable(claim):
-        return _show(seen, _condition(seen, FALSE, refused.reason, explain(refused, f"Claim {claim.name}")))
+        text = headline(f"{subject(claim)}cannot be asked for", refused.text, refused.reason, "make the claim anew")
+        return _show(seen, _condition(seen, FALSE, refused.reason, text))
     failure = failure_of(claim)
     if seen.fault is not None:
-        return _hindered(seen, seen.fault)
+        what = "waits" if seen.fault.transient else "was not made"
+        return _show(seen, _hindered(seen, seen.fault, what), wait=seen.fault_wait)
     if failure is not None and (rest := _rest(seen, failure)) > 0:
         return _show(seen, _failure_condition(seen, failure), wait=rest)
     attempts = failure.attempts if failure else 0
@@ -133,7 +142,7 @@ def _rest(seen: Observed, failure: Failure) -> float:
 def _making_room(seen: Observed, pool: Pool) -> Step:
     if (failure := failure_of(seen.claim)) is not None:
         return _show(seen, _failure_condition(seen, failure), watch=True)
-    text = f"Agent pool {pool.name} is being deleted by the cloud; it is made again once it is gone"
+    text = f"{subject(seen.claim)}is being deleted by the cloud; it is made again once it is gone"
     return _show(seen, _condition(seen, UNKNOWN, Reason.AGENT_POOL_DELETING, text), watch=True)
 
 
@@ -159,20 +168,24 @@ def _creating(seen: Observed, pool: Pool) -> Step:
     claim, limit = seen.claim, seen.policy.launch_deadline
     since = pool.tags.get(REQUESTED_TAG) or claim.creation_time
     rest = limit - seconds_since(since, seen.now)
+    if rest > 0 and seen.blind is not None:
+        return _show(seen, _hindered(seen, seen.blind, "is being made unseen"), wait=rest, watch=True)
     if rest > 0:
         text = _progress_text(claim, pool.vm_size, since, failure_of(claim))
         creating = _condition(seen, UNKNOWN, Reason.AGENT_POOL_CREATING, text)
         return _show(seen, creating, wait=rest, watch=True)
-    text = (
-        f"Agent pool {pool.name} of size {pool.vm_size} is still {pool.state}: asked for at {since}, more than "
-        f"{in_words(limit)} ago. It is kept and awaited. Fix: look at the pool in Azure; or delete this claim to stop "
-        f"waiting ({Reason.LAUNCH_TIMEOUT})"
+    text = headline(
+        f"{subject(claim)}of size {pool.vm_size} is {pool.state}, awaited",
+        f"asked for at {since}, more than {in_words(limit)} ago",
+        Reason.LAUNCH_TIMEOUT,
+        "look at the pool in Azure",
+        "delete this claim to stop waiting",
     )
-    return _show(seen, _condition(seen, FALSE, Reason.LAUNCH_TIMEOUT, text), watch=True)
+    return Step((_condition(seen, FALSE, Reason.LAUNCH_TIMEOUT, text),), watch=True, overdue=True)
 
 
 def _progress_text(claim: Claim, size: str, since: str, failure: Failure | None) -> str:
-    text = f"Agent pool {claim.name} of size {size} is being made since {since}"
+    text = f"{subject(claim)}of size {size} is being made since {since}"
     if failure is None:
         return text
     return f"{text}, attempt {failure.attempts + 1}; the one before failed: {failure.fault.reason} ({failure.vm_size})"
@@ -182,23 +195,6 @@ def _failure_condition(seen: Observed, failure: Failure) -> Condition:
     moment = parse_time(failure.time) or seen.now
     again = rfc3339(moment + timedelta(seconds=_delay(seen, failure)))
     where = f" in {seen.location}" if seen.location else ""
-    subject = f"Agent pool {seen.claim.name} of size {failure.vm_size}{where} was not made"
+    what = f"{subject(seen.claim)}of size {failure.vm_size}{where} was not made"
     note = f"Attempt {failure.attempts} failed at {failure.time}, the next is made after {again}."
-    return _condition(seen, FALSE, failure.fault.reason, explain(failure.fault, subject, note))
-
-
-def explain(fault: Fault, subject: str, note: str = "") -> str:
-    """A fault for people: the first line says what, why, and how to mend it; the second holds the cloud's own words.
-
-    Args:
-        fault: what went wrong.
-        subject: what did not happen, as the beginning of a sentence.
-        note: a further sentence for the second line.
-    """
-    meaning = MEANINGS[fault.reason]
-    why = quota_figures(fault.text) or meaning.meaning.rstrip(".")
-    code = f" ({fault.reason})"
-    fix = f". Fix: {meaning.fix.rstrip('.')}" if meaning.fix else ""
-    headline = shorten(f"{subject}: {why}{fix}", HEADLINE - len(code)) + code
-    words = " ".join(part for part in (note, fault.text) if part)
-    return f"{headline}\n{words}" if words else headline
+    return _condition(seen, FALSE, failure.fault.reason, explain(failure.fault, what, note))

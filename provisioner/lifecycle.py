@@ -9,11 +9,12 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.history import failure_of
 from provisioner.initialization import initialize
-from provisioner.launch import launch
+from provisioner.launch import joined_nodes, launch
+from provisioner.nodes import Node
 from provisioner.pools import instance_type, unusable
 from provisioner.registration import node_of, register
-from provisioner.steps import Action, ConfirmPool, DeleteClaim, Observed, PatchClaim, Step, earliest
-from provisioner.termination import terminate
+from provisioner.steps import Action, ConfirmPool, DeleteClaim, Observed, PatchClaim, PatchNode, Step, earliest
+from provisioner.termination import release_patch, terminate
 
 
 def decide(seen: Observed) -> Step:
@@ -29,24 +30,30 @@ def decide(seen: Observed) -> Step:
     initialized = initialize(seen, registered.conditions[0])
     phases = (launched, registered, initialized)
     dependents = tuple(phase.conditions[0] for phase in phases)
-    actions = (_lost(seen), _metadata(seen), *(phase.action for phase in phases))
+    actions = (_lost(seen), _surplus(seen), _finalizer(seen), *(phase.action for phase in phases), _marks(seen))
     return Step(
         conditions=(*dependents, root_condition(READY, dependents, Reason.READY)),
         action=next((action for action in actions if action is not None), None),
-        requeue_after=earliest([phase.requeue_after for phase in phases]),
+        requeue_after=earliest([*(phase.requeue_after for phase in phases), _next_call(seen)]),
         watch=any(phase.watch for phase in phases),
+        overdue=any(phase.overdue for phase in phases),
     )
+
+
+def _next_call(seen: Observed) -> float | None:
+    """Seconds until the cloud may be asked again, whichever phase wanted to ask."""
+    return None if seen.fault is None else seen.fault_wait
 
 
 def _lost(seen: Observed) -> Action | None:
     """What to do when the thing the claim stood for is gone: a claim is never launched twice, it is replaced."""
     claim = seen.claim
-    if not claim.is_true(claim.kind.registered) or seen.fault is not None:
+    if not claim.is_true(claim.kind.registered):
         return None
     for node in seen.nodes:
-        if node.deleting and node.finalized and node.owned_by_claim(claim.name):
+        if _is_deleted_instance(seen, node):
             return DeleteClaim(Reason.INSTANCE_GONE, f"Node {node.name} was deleted; its instance follows")
-    if not seen.pools_known or seen.pool is not None:
+    if not seen.pools_known or seen.pool is not None or seen.fault is not None:
         return None
     if (node_found := node_of(seen)) is not None and node_found.ready:
         return None
@@ -55,12 +62,36 @@ def _lost(seen: Observed) -> Action | None:
     return DeleteClaim(Reason.INSTANCE_GONE, f"Agent pool {claim.name} is gone from the cloud and its node with it")
 
 
-def _metadata(seen: Observed) -> PatchClaim | None:
-    """Finalizer before anything is made; labels that `kubectl get` shows; no memory of failures after a success."""
+def _is_deleted_instance(seen: Observed, node: Node) -> bool:
+    """Whether somebody deleted the very node the claim stands for, and no other node of its pool stands in.
+
+    An upgrade of the pool brings a node for a while and deletes one of the two: neither is a wish about the claim.
+    """
+    claim = seen.claim
+    named = not claim.node_name or node.name == claim.node_name
+    return node.deleting and node.finalized and named and node.owned_by(claim.uid) and not joined_nodes(seen)
+
+
+def _surplus(seen: Observed) -> PatchNode | None:
+    """Lets go of a deleted node the claim does not stand for: one of an upgrade, or marked for a namesake before."""
+    for node in seen.nodes:
+        if node.deleting and node.finalized and node.owned_by_claim(seen.claim.name):
+            return PatchNode(node.name, release_patch(node))
+    return None
+
+
+def _finalizer(seen: Observed) -> PatchClaim | None:
+    """The finalizer, before anything is made; alone, so that nothing a policy may refuse can keep it away."""
+    kept = seen.claim.finalizers
+    if labels.TERMINATION_FINALIZER in kept:
+        return None
+    return PatchClaim({"finalizers": [*kept, labels.TERMINATION_FINALIZER]})
+
+
+def _marks(seen: Observed) -> PatchClaim | None:
+    """Labels that `kubectl get` shows; no memory of failures after a success."""
     claim = seen.claim
     patch: Json = {}
-    if labels.TERMINATION_FINALIZER not in claim.finalizers:
-        patch["finalizers"] = [*claim.finalizers, labels.TERMINATION_FINALIZER]
     wanted = {key: value for key, value in _labels(seen).items() if claim.labels.get(key) != value}
     if wanted:
         patch["labels"] = wanted

@@ -24,6 +24,9 @@ LAUNCH_FAILURES: Final = counter(
     "kaito_claim_launch_failures_total", "Failed launches of agent pools, by reason.", ("reason",)
 )
 ORPHANS: Final = counter("kaito_orphaned_pools_collected_total", "Agent pools removed because no claim was left.")
+STRANGERS: Final = gauge(
+    "kaito_unclaimed_foreign_pools", "Agent pools with a Workspace's label that this provisioner did not make."
+)
 POOLS_AGE: Final = gauge("kaito_pools_read_timestamp_seconds", "Unix time at which the agent pools were last read.")
 NODES_CREATED: Final = counter("karpenter_nodes_created_total", "Nodes registered for claims.")
 NODES_TERMINATED: Final = counter("karpenter_nodes_terminated_total", "Nodes let go after their instance was gone.")

@@ -43,6 +43,7 @@ class Node:
     name: str
     uid: str
     resource_version: str
+    created: str
     provider_id: str
     ready: bool
     deleting: bool
@@ -68,6 +69,10 @@ class Node:
         """Whether a claim of that name registered the node."""
         return any(owner.get("kind") == MACHINES.kind and owner.get("name") == name for owner in self.owners)
 
+    def owned_by(self, uid: str) -> bool:
+        """Whether this very claim registered the node, not a namesake before it."""
+        return any(owner.get("kind") == MACHINES.kind and owner.get("uid") == uid for owner in self.owners)
+
     def has_taint(self, key: str, effect: str) -> bool:
         """Whether the node carries the taint, whatever its value."""
         return any(taint.key == key and taint.effect == effect for taint in self.taints)
@@ -84,6 +89,7 @@ def parse_node(obj: Json) -> Node:
         name=name_of(obj),
         uid=uid_of(obj),
         resource_version=str(metadata_of(obj).get("resourceVersion") or ""),
+        created=str(metadata_of(obj).get("creationTimestamp") or ""),
         provider_id=str(spec.get("providerID") or ""),
         ready=any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in _conditions(status)),
         deleting=is_deleting(obj),

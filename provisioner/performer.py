@@ -1,6 +1,5 @@
 """Carrying out what was decided: one call outside, and what it brought to light."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from controller.api import labels
@@ -12,14 +11,16 @@ from controller.runtime.errors import Conflict, NotFound
 from controller.runtime.events import Recorder
 from controller.runtime.logs import fields, get_logger
 from provisioner import metrics
+from provisioner.calls import Aborts, Pauses
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.eviction import drain_node
 from provisioner.history import Failure
 from provisioner.nodes import Node, parse_node, slim_claim
-from provisioner.pools import CANCELING, DELETING
+from provisioner.removal import remove_pool
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.steps import (
     Action,
+    CloudAction,
     ConfirmPool,
     CreatePool,
     DeleteClaim,
@@ -50,7 +51,8 @@ class Performer:
         api: the cloud.
         snapshot: told what calls bring to light.
         recorder: of events.
-        fault_wait: seconds until a call for the named claim is repeated, given what the cloud asked for.
+        pauses: told of failed calls to the cloud.
+        aborts: told of creations that were stopped.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class Performer:
         api: PoolApi,
         snapshot: Snapshot,
         recorder: Recorder,
-        fault_wait: Callable[[str, float | None], float],
+        pauses: Pauses[Fault],
+        aborts: Aborts,
     ) -> None:
         self._client = client
         self._api = api
         self._snapshot = snapshot
         self._recorder = recorder
-        self._fault_wait = fault_wait
+        self._pauses, self._aborts = pauses, aborts
 
     async def perform(self, seen: Observed, action: Action) -> Observed | None:
         """What is seen after the action; None when the claim has been let go.
@@ -92,13 +95,16 @@ class Performer:
             case ReleaseClaim():
                 await self._release(seen)
                 return None
+        name = seen.claim.name
         try:
-            return await self._in_the_cloud(seen, action)
+            after = await self._in_the_cloud(seen, action)
         except CloudError as error:
             log.info("the cloud did not do it: %s", error, extra=fields(action=type(action).__name__))
-            return replace(seen, fault=error.fault, fault_wait=self._fault_wait(seen.claim.name, error.retry_after))
+            return replace(seen, fault=error.fault, fault_wait=self._pauses.fail(name, error.fault, error.retry_after))
+        self._pauses.end(name)
+        return after
 
-    async def _in_the_cloud(self, seen: Observed, action: CreatePool | ConfirmPool | DeletePool) -> Observed:
+    async def _in_the_cloud(self, seen: Observed, action: CloudAction) -> Observed:
         match action:
             case CreatePool():
                 return await self._create(seen, action)
@@ -113,7 +119,7 @@ class Performer:
             pool = await self._api.create(name, action.body)
         except CloudError as error:
             if error.kind is ErrorKind.EXISTS:
-                return await self._confirm(seen)
+                return await self._existing(seen)
             if error.fault.transient:
                 raise
             fault = _about_the_cluster(error.fault)
@@ -122,6 +128,13 @@ class Performer:
         log.info("agent pool asked for", extra=fields(size=action.vm_size, attempt=action.attempt))
         self._snapshot.learn(name, pool)
         return replace(seen, pool=pool, confirmed_gone=False)
+
+    async def _existing(self, seen: Observed) -> Observed:
+        """The pool that stood in the way; Azure may name one whose removal has not come to its end everywhere."""
+        found = await self._confirm(seen)
+        if found.pool is None:
+            raise CloudError(Fault(ErrorKind.CONFLICT, "", "the name is taken and yet there is no such pool"))
+        return found
 
     async def _confirm(self, seen: Observed) -> Observed:
         name = seen.claim.name
@@ -137,23 +150,8 @@ class Performer:
 
     async def _delete(self, seen: Observed, *, abort: bool) -> Observed:
         name = seen.claim.name
-        if abort:
-            await self._abort(name)
-        await self._api.delete(name, ignore_disruption_budgets=True)
-        log.info("removal of the agent pool asked for")
-        self._snapshot.mark(name, DELETING)
-        return replace(seen, pool=self._snapshot.get(name))
-
-    async def _abort(self, name: str) -> None:
-        """Stops a creation; that it ended by itself meanwhile is as good."""
-        try:
-            await self._api.abort(name)
-        except CloudError as error:
-            if error.kind in (ErrorKind.THROTTLED, ErrorKind.UNAVAILABLE, ErrorKind.PERMISSION):
-                raise
-            log.info("nothing to abort: %s", error)
-        else:
-            self._snapshot.mark(name, CANCELING)
+        await remove_pool(self._api, self._snapshot, self._aborts, name, abort=abort)
+        return replace(seen, pool=self._aborts.view(self._snapshot.get(name)))
 
     async def _patch_claim(self, seen: Observed, metadata: Json, *, guarded: bool) -> Observed:
         guard = {"resourceVersion": metadata_of(seen.stored).get("resourceVersion")} if guarded else {}

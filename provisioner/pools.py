@@ -13,12 +13,15 @@ from typing import Final
 from controller.api import labels
 from controller.api.claims import Claim
 from controller.api.json import Json
+from controller.api.messages import quote
 from controller.api.quantity import ceil_gib
 from provisioner.errors import ErrorKind, Fault, classify
 from provisioner.times import label_time, rfc3339
 
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9]{0,11}")
 """Names AKS takes for a Linux pool."""
+
+_SIZE_PATTERN: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 CLAIM_UID_TAG: Final = "kaito-claim-uid"
 ATTEMPT_TAG: Final = "kaito-launch-attempt"
@@ -73,8 +76,13 @@ class Pool:
         return int(text) if text.isdecimal() and len(text) < 10 else 0
 
     @property
-    def ours(self) -> bool:
-        """Whether a KAITO provisioner made the pool, whichever claim it was for."""
+    def claim_uid(self) -> str:
+        """UID of the claim this provisioner made the pool for; empty for a pool of anybody else."""
+        return self.tags.get(CLAIM_UID_TAG, "")
+
+    @property
+    def by_kaito(self) -> bool:
+        """Whether the pool looks like one of KAITO's; gpu-provisioner's do too, and serve NodeClaims that live on."""
         owner = labels.WORKSPACE in self.labels or labels.RAG_ENGINE in self.labels
         return owner and labels.MACHINE_TYPE in self.labels
 
@@ -98,7 +106,7 @@ def belongs(pool: Pool, claim: Claim) -> bool:
     """Whether the pool was made for this claim, or for an earlier one of the same name and Workspace."""
     if pool.name != claim.name:
         return False
-    if pool.tags.get(CLAIM_UID_TAG) == claim.uid and claim.uid:
+    if pool.claim_uid == claim.uid and claim.uid:
         return True
     return any(
         claim.labels.get(name)
@@ -116,9 +124,23 @@ def _compatible(one: Mapping[str, str], other: Mapping[str, str], key: str) -> b
     return key not in one or key not in other or one[key] == other[key]
 
 
-def claim_is_ours(claim: Claim) -> bool:
-    """Whether the claim asks this provisioner: it carries the label of a Workspace or a RAG engine."""
-    return labels.WORKSPACE in claim.labels or labels.RAG_ENGINE in claim.labels
+def claim_is_ours(claim: Claim, pool: Pool | None) -> bool:
+    """Whether the claim asks this provisioner: it carries the label of a Workspace or a RAG engine.
+
+    One that lost the label stays ours while our finalizer holds it and a pool or our own status tells that it was.
+    """
+    if labels.WORKSPACE in claim.labels or labels.RAG_ENGINE in claim.labels:
+        return True
+    if labels.TERMINATION_FINALIZER not in claim.finalizers:
+        return False
+    shown = claim.conditions.get(claim.kind.launched)
+    tagged = pool is not None and pool.claim_uid == claim.uid
+    return tagged or (shown is not None and shown.message.startswith(subject(claim)))
+
+
+def subject(claim: Claim) -> str:
+    """How every message about a launch begins, which makes it recognisable as ours."""
+    return f"Agent pool {claim.name} "
 
 
 def unusable(claim: Claim) -> Fault | None:
@@ -127,6 +149,9 @@ def unusable(claim: Claim) -> Fault | None:
         return _invalid(f"metadata.name {claim.name[:63]} cannot name an AKS agent pool ({NAME_PATTERN.pattern})")
     if not claim.instance_types:
         return _invalid(f"spec.requirements has no In requirement on {labels.INSTANCE_TYPE}")
+    for size in claim.instance_types:
+        if not _SIZE_PATTERN.fullmatch(size):
+            return _invalid(f"spec.requirements: {labels.INSTANCE_TYPE} {quote(size, 63)} cannot be a label's value")
     for key in _DISK_KEYS:
         try:
             ceil_gib(claim.requests.get(key, "0"))

@@ -4,7 +4,6 @@ The key is a name that claim, agent pool and the pool's label on nodes share, so
 worked on by one worker at a time.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -17,20 +16,26 @@ from controller.api.labels import PROVISIONER_MANAGER
 from controller.api.reasons import Reason
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
-from controller.runtime.errors import NotFound
+from controller.runtime.errors import ApiError, NotFound
 from controller.runtime.events import Recorder
+from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
+from provisioner.calls import Aborts, Pauses
+from provisioner.errors import Fault
 from provisioner.garbage import Collector
 from provisioner.lifecycle import decide
 from provisioner.nodes import POOL_INDEX, parse_node, slim_claim
 from provisioner.performer import Performer, with_claim
-from provisioner.policy import Policy, fault_delay
+from provisioner.policy import Policy
 from provisioner.pools import claim_is_ours
+from provisioner.refusal import Refusal, is_final, refusal_of, refused
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.status import events_for, new_status
-from provisioner.steps import Gpus, Observed, Step
+from provisioner.steps import Action, CloudAction, CreatePool, Gpus, Observed, Step
 from provisioner.times import now
+
+log = get_logger(__name__)
 
 _ACTIONS_PER_RUN: Final = 16
 _PAUSE_BETWEEN_RUNS: Final = 1.0
@@ -69,10 +74,12 @@ class Reconciler:
         self._claims, self._nodes = claims, nodes
         self._recorder = recorder
         self._policy, self._gpus, self._location, self._kind = policy, gpus, location, kind
-        self._faults: Counter[str] = Counter()
+        self._pauses: Pauses[Fault] = Pauses()
+        self._refusals: Pauses[Refusal] = Pauses()
+        self._aborts = Aborts()
         self._states: dict[str, str] = {}
-        self._performer = Performer(client, api, snapshot, recorder, self._fault_wait)
-        self._collector = Collector(client, api, snapshot, nodes, policy, kind)
+        self._performer = Performer(client, api, snapshot, recorder, self._pauses, self._aborts)
+        self._collector = Collector(client, api, snapshot, claims=claims, nodes=nodes, policy=policy, kind=kind)
 
     async def reconcile(self, name: str) -> Result:
         """One look at everything of that name, and what follows from it.
@@ -84,7 +91,8 @@ class Reconciler:
         if obj is None:
             self._forget(name)
             return await self._collector.collect(name)
-        if not claim_is_ours(parse_claim(obj, self._kind)):
+        self._collector.forget(name)
+        if not claim_is_ours(parse_claim(obj, self._kind), self._snapshot.get(name)):
             self._forget(name)
             return DONE
         seen = self._observe(obj)
@@ -96,37 +104,72 @@ class Reconciler:
     async def _act(self, name: str) -> Result:
         """Decides anew on the live claim, since the cached one may be older than our own last write, and acts."""
         try:
-            seen: Observed | None = self._observe(await self._client.get(self._kind.resource, name))
+            seen = self._observe(await self._client.get(self._kind.resource, name))
         except NotFound:
             return DONE
+        if (done := await self._advance(seen)) is None:
+            return DONE
+        seen, step = done
+        return self._settle(await self._show(seen, step), step)
+
+    async def _advance(self, seen: Observed) -> tuple[Observed, Step] | None:
+        """Acts until nothing is left to do, or for long enough; None when the claim has been let go.
+
+        At most one pool is asked for in one run, whatever the cloud answers.
+        """
+        name, created = seen.claim.name, False
         for _ in range(_ACTIONS_PER_RUN):
-            if seen is None:
-                return DONE
             step = decide(seen)
             if step.action is None:
+                self._refusals.end(name)
+                return seen, step
+            if created and isinstance(step.action, CreatePool):
                 break
-            seen = await self._performer.perform(seen, step.action)
-        else:
-            step = replace(step, requeue_after=_PAUSE_BETWEEN_RUNS)
-        if seen is None:
-            return DONE
-        return self._settle(await self._show(seen, step), step)
+            created = created or isinstance(step.action, CreatePool)
+            after = await self._perform(seen, step.action)
+            if after is None:
+                return None
+            if isinstance(after, Refusal):
+                return seen, refused(seen, step, after, self._refusal_wait(name))
+            seen = after
+        return seen, replace(decide(seen), requeue_after=_PAUSE_BETWEEN_RUNS)
+
+    async def _perform(self, seen: Observed, action: Action) -> Observed | Refusal | None:
+        """What is seen after the action, or why the API server refuses it; None when the claim has been let go."""
+        name = seen.claim.name
+        if not isinstance(action, CloudAction) and (held := self._refusals.current(name)) is not None:
+            return held[0]
+        try:
+            return await self._performer.perform(seen, action)
+        except ApiError as error:
+            if not is_final(error):
+                raise
+            log.warning("the API server refuses: %s", error, extra=fields(action=type(action).__name__))
+            refusal = refusal_of(action, error)
+            self._refusals.fail(name, refusal)
+            return refusal
+
+    def _refusal_wait(self, name: str) -> float:
+        held = self._refusals.current(name)
+        return held[1] if held else _PAUSE_BETWEEN_RUNS
 
     def _observe(self, obj: Json) -> Observed:
         name = name_of(obj)
         snapshot = self._snapshot
+        fault, wait = self._pauses.current(name) or (None, 0.0)
         return Observed(
             stored=slim_claim(obj),
             claim=parse_claim(obj, self._kind),
-            pool=snapshot.get(name),
+            pool=self._aborts.view(snapshot.get(name)),
             pools_known=snapshot.synced,
             nodes=tuple(parse_node(node) for node in self._nodes.by_index(POOL_INDEX, name)),
             now=self._now(),
             policy=self._policy,
             gpus=self._gpus,
             location=self._location,
-            fault=None if snapshot.synced else snapshot.fault,
-            fault_wait=_PAUSE_BETWEEN_RUNS if snapshot.fault else 0.0,
+            fault=fault,
+            fault_wait=wait,
+            blind=snapshot.fault,
         )
 
     @staticmethod
@@ -156,15 +199,9 @@ class Reconciler:
     def _settle(self, seen: Observed, step: Step) -> Result:
         """What is left to do is to wait: for a change of the pool, of the API server's objects, or for a moment."""
         name = seen.claim.name
-        if seen.fault is None:
-            self._faults.pop(name, None)
-        self._snapshot.watch(name, wanted=step.watch or not self._snapshot.synced)
+        self._snapshot.watch(name, wanted=step.watch or not self._snapshot.synced, overdue=step.overdue)
         self._count(name, state_of(seen, step.conditions))
         return DONE if step.requeue_after is None else Result(max(step.requeue_after, _PAUSE_BETWEEN_RUNS))
-
-    def _fault_wait(self, name: str, retry_after: float | None) -> float:
-        self._faults[name] += 1
-        return fault_delay(self._faults[name], retry_after)
 
     def _count(self, name: str, state: str) -> None:
         before = self._states.get(name)
@@ -176,7 +213,9 @@ class Reconciler:
         metrics.CLAIMS.labels(state).inc()
 
     def _forget(self, name: str) -> None:
-        self._faults.pop(name, None)
+        for memory in (self._pauses, self._refusals):
+            memory.end(name)
+        self._aborts.forget(name)
         self._snapshot.watch(name, wanted=False)
         if (state := self._states.pop(name, None)) is not None:
             metrics.CLAIMS.labels(state).dec()

@@ -12,6 +12,7 @@ from provisioner.launch import joined_nodes
 from provisioner.nodes import Node
 from provisioner.pools import reserved_label
 from provisioner.steps import Observed, PatchNode, Step
+from provisioner.texts import headline
 from provisioner.times import in_words, seconds_since
 
 _NOT_FOR_NODES: Final = frozenset({labels.LAUNCH_FAILURE, "kubectl.kubernetes.io/last-applied-configuration"})
@@ -29,25 +30,33 @@ def register(seen: Observed, launched: Condition) -> Step:
         return _missing(seen)
     if len(nodes) > 1:
         names = ", ".join(sorted(node.name for node in nodes)[:3])
-        text = (
-            f"Agent pool {claim.name} has {len(nodes)} nodes ({names}) where one was asked for. Fix: scale the pool "
-            f"back to 1 ({Reason.MULTIPLE_NODES_FOUND})"
-        )
+        what = f"Agent pool {claim.name} has {len(nodes)} nodes where one was asked for"
+        text = headline(what, names, Reason.MULTIPLE_NODES_FOUND, "scale the pool back to 1")
         return Step((_condition(seen, FALSE, Reason.MULTIPLE_NODES_FOUND, text),))
     return _registered(seen, _condition(seen, TRUE, Reason.REGISTERED, f"Node {nodes[0].name} joined"), nodes)
 
 
 def node_of(seen: Observed) -> Node | None:
-    """The claim's node: the one it names, else the only one of its pool."""
-    nodes = joined_nodes(seen)
-    named = [node for node in nodes if node.name == seen.claim.node_name]
-    return named[0] if named else nodes[0] if len(nodes) == 1 else None
+    """The claim's node: the one it names, else the only one of its pool.
+
+    A registered claim whose node left while others of its pool stand, as after an upgrade that adds a node for a
+    while, moves to one of those.
+    """
+    claim = seen.claim
+    nodes = sorted(joined_nodes(seen), key=lambda node: (node.name != claim.node_name, not node.ready, node.name))
+    if not nodes or not (len(nodes) == 1 or nodes[0].name == claim.node_name or claim.is_true(claim.kind.registered)):
+        return None
+    return nodes[0]
 
 
 def _registered(seen: Observed, condition: Condition, nodes: tuple[Node, ...]) -> Step:
-    """Registered, and each node marked; one that came back unmarked after its object was deleted is marked again."""
+    """Registered, and each node marked; one that came back unmarked after its object was deleted is marked again.
+
+    So is one that a namesake of the claim marked: its owner is gone, and Kubernetes deletes what has no owner left.
+    """
     for node in nodes:
-        if node.labels.get(labels.REGISTERED) != "true" or not node.finalized:
+        marked = node.labels.get(labels.REGISTERED) == "true" and node.finalized
+        if not marked or not node.owned_by(seen.claim.uid):
             pool_labels = seen.pool.labels if seen.pool else {}
             return Step((condition,), PatchNode(node.name, registration_patch(seen.claim, node, pool_labels)))
     return Step((condition,))
@@ -65,10 +74,12 @@ def _missing(seen: Observed) -> Step:
     if rest > 0:
         text = f"Agent pool {claim.name} is there, its node has not joined the cluster yet"
         return Step((_condition(seen, UNKNOWN, Reason.NODE_NOT_FOUND, text),), None, rest)
-    text = (
-        f"No node of agent pool {claim.name} joined the cluster within {in_words(limit)} since {since}. It is kept and "
-        "awaited. Fix: check the node's outbound network and bootstrap log; or delete this claim for a new one "
-        f"({Reason.REGISTRATION_TIMEOUT})"
+    text = headline(
+        f"No node of agent pool {claim.name} joined, still awaited",
+        f"none within {in_words(limit)} since {since}",
+        Reason.REGISTRATION_TIMEOUT,
+        "check the node's outbound network and bootstrap log",
+        "delete this claim for a new one",
     )
     return Step((_condition(seen, FALSE, Reason.REGISTRATION_TIMEOUT, text),))
 

@@ -35,6 +35,7 @@ class AzureSettings:
     Attributes:
         endpoint: base URL of the resource manager; empty for the cloud's own.
         ca_file: certificates to trust instead of the system's.
+        client_id: of the identity to use, where several are at hand; empty for the only one.
     """
 
     subscription_id: str
@@ -45,6 +46,7 @@ class AzureSettings:
     endpoint: str = ""
     ca_file: Path | None = None
     credential: CredentialKind = CredentialKind.WORKLOAD_IDENTITY
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ _AZURE_OPTIONS: Final = (
     ("--azure-resource-group", "ARM_RESOURCE_GROUP", "Resource group of the AKS cluster, not that of its nodes"),
     ("--azure-cluster-name", "AZURE_CLUSTER_NAME", "Name of the AKS cluster"),
 )
+_SHORTEST_INTERVAL: Final = 0.1
+
 _DEADLINES: Final = (
     ("--launch-deadline", "30m", "How long an agent pool may take before the claim says so"),
     ("--registration-deadline", "20m", "How long a node may take to join before the claim says so"),
@@ -99,8 +103,15 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
         default="workload-identity",
         help="workload-identity, managed-identity, default, or none (only with --azure-endpoint)",
     )
-    option(parser, "--arm-poll-interval", parse=duration, default="4s", help="Pause between readings of busy pools")
-    option(parser, "--arm-idle-interval", parse=duration, default="5m", help="Pause between readings of idle pools")
+    option(
+        parser,
+        "--azure-client-id",
+        also="AZURE_CLIENT_ID",
+        default="",
+        help="Client id of the identity, where a node or pod has several",
+    )
+    option(parser, "--arm-poll-interval", parse=_interval, default="4s", help="Pause between readings of busy pools")
+    option(parser, "--arm-idle-interval", parse=_interval, default="5m", help="Pause between readings of idle pools")
     option(parser, "--workers", parse=_positive, default="16", help="Claims worked on at the same time")
     for flag, default, what in _DEADLINES:
         option(parser, flag, parse=duration, default=default, help=what)
@@ -120,6 +131,7 @@ def _settings(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Sett
         endpoint=given["azure_endpoint"],
         ca_file=given["azure_ca_file"],
         credential=CredentialKind(given["azure_credential"]),
+        client_id=given["azure_client_id"],
     )
     policy = Policy(
         retry_initial=given["launch_retry_initial"],
@@ -135,6 +147,12 @@ def _settings(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Sett
         idle_interval=given["arm_idle_interval"],
         workers=given["workers"],
     )
+
+
+def _interval(text: str) -> float:
+    if (seconds := duration(text)) < _SHORTEST_INTERVAL:
+        raise ValueError("expected a duration of at least 100ms")
+    return seconds
 
 
 def _positive(text: str) -> int:

@@ -9,13 +9,18 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from controller.api.json import Json
 from provisioner.errors import CloudError, Fault
 from provisioner.metrics import POOLS_AGE
 from provisioner.policy import fault_delay
 from provisioner.pools import Pool
+
+OVERDUE_INTERVAL: Final = 30.0
+"""Seconds between readings while all that is waited for is late already."""
+
+_HICCUP: Final = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,10 @@ class PoolStore:
     def get(self, name: str) -> Pool | None:
         """The pool as last seen; None when none is known."""
         return self._pools.get(name)
+
+    def values(self) -> "list[Pool]":
+        """Every pool, as last seen."""
+        return list(self._pools.values())
 
     def learn(self, name: str, pool: Pool | None, at: float) -> bool:
         """Takes in one pool's state, None for gone; says whether that is news."""
@@ -94,7 +103,7 @@ class Snapshot:
         self._busy, self._idle = busy, idle
         self._on_change = on_change
         self._store = PoolStore()
-        self._watched: set[str] = set()
+        self._watched: dict[str, bool] = {}
         self._awake = asyncio.Event()
         self._faults = 0
         self.synced = False
@@ -103,6 +112,10 @@ class Snapshot:
     def get(self, name: str) -> Pool | None:
         """The pool as last seen."""
         return self._store.get(name)
+
+    def made_here(self) -> int:
+        """Number of pools this provisioner made."""
+        return sum(1 for pool in self._store.values() if pool.claim_uid)
 
     def learn(self, name: str, pool: Pool | None) -> None:
         """Takes in what a call about one pool brought to light."""
@@ -114,13 +127,13 @@ class Snapshot:
         if pool is not None:
             self.learn(name, replace(pool, state=state))
 
-    def watch(self, name: str, *, wanted: bool) -> None:
-        """Begins or ends to expect changes of a pool."""
-        if wanted and name not in self._watched:
-            self._watched.add(name)
+    def watch(self, name: str, *, wanted: bool, overdue: bool = False) -> None:
+        """Begins or ends to expect changes of a pool; one that is overdue does not ask for the shortest interval."""
+        if not wanted:
+            self._watched.pop(name, None)
+        elif self._watched.get(name) != overdue:
+            self._watched[name] = overdue
             self._awake.set()
-        elif not wanted:
-            self._watched.discard(name)
 
     async def run(self) -> None:
         """Reads until cancelled."""
@@ -135,8 +148,7 @@ class Snapshot:
         loop = asyncio.get_running_loop()
         while True:
             self._awake.clear()
-            interval = max(self._busy if self._watched or not self.synced else self._idle, least)
-            rest = started + interval - loop.time()
+            rest = started + max(self._interval(), least) - loop.time()
             if rest <= 0:
                 return
             try:
@@ -144,6 +156,11 @@ class Snapshot:
                     await self._awake.wait()
             except TimeoutError:
                 return
+
+    def _interval(self) -> float:
+        if not self.synced or not all(self._watched.values()):
+            return self._busy
+        return min(self._idle, max(self._busy, OVERDUE_INTERVAL)) if self._watched else self._idle
 
     async def _read(self, started: float) -> float:
         """One reading; returns the seconds that must pass before the next."""
@@ -153,7 +170,7 @@ class Snapshot:
             return self._failed(error)
         changed = self._store.replace(pools, started)
         if self.fault is not None or not self.synced:
-            changed |= self._watched | {pool.name for pool in pools}
+            changed |= self._watched.keys() | {pool.name for pool in pools}
         self.synced, self.fault, self._faults = True, None, 0
         POOLS_AGE.set(time.time())
         if changed:
@@ -161,9 +178,12 @@ class Snapshot:
         return 0.0
 
     def _failed(self, error: CloudError) -> float:
+        """Seconds to leave the cloud alone. A hiccup that the next reading may well disprove is not told of yet."""
         self._faults += 1
         log.warning("agent pools cannot be read: %s", error)
-        if self.fault != error.fault:
-            self.fault = error.fault
+        delay, fault = fault_delay(self._faults, error.retry_after), error.fault.steady
+        hiccup = self.synced and fault.transient and self._faults == 1 and delay <= _HICCUP
+        if self.fault != fault and not hiccup:
+            self.fault = fault
             self._on_change(set(self._watched))
-        return fault_delay(self._faults, error.retry_after)
+        return delay

@@ -52,8 +52,9 @@ class Observed:
         policy: deadlines and delays.
         gpus: by lower-case instance type, what its nodes must show.
         location: the cloud's region, for messages.
-        fault: a call for this claim, or the reading of the pools, failed just now.
+        fault: the last call to the cloud for this claim failed, and none may be made before `fault_wait` is over.
         fault_wait: seconds to wait before the failed call is repeated.
+        blind: why the pools cannot be read at present; `pool` may then be out of date.
         drained: by node name, what a drain made just now has left.
     """
 
@@ -69,6 +70,7 @@ class Observed:
     confirmed_gone: bool = False
     fault: Fault | None = None
     fault_wait: float = 0.0
+    blind: Fault | None = None
     drained: Mapping[str, Drain] = field(default_factory=dict)
 
 
@@ -105,7 +107,7 @@ class DeletePool:
     """Have the cloud remove the claim's pool.
 
     Attributes:
-        abort: whether a creation still runs that must be stopped first.
+        abort: whether a creation still runs: it is stopped, and the pool removed once it has.
     """
 
     abort: bool = False
@@ -161,6 +163,9 @@ Action: TypeAlias = (
 )
 """One call that changes or asks something outside. Each is safe to repeat."""
 
+CloudAction: TypeAlias = CreatePool | ConfirmPool | DeletePool
+"""Those of them that go to the cloud rather than to the API server."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -171,12 +176,14 @@ class Step:
         action: what is to be done now; the decision is then made again. None when there is nothing to do but wait.
         requeue_after: seconds until the next look without any change; None when a change will wake us.
         watch: whether the pool is expected to change, so that the cloud is read at the fast interval.
+        overdue: whether the change is late already, so that a slower interval will do.
     """
 
     conditions: tuple[Condition, ...]
     action: Action | None = None
     requeue_after: float | None = None
     watch: bool = False
+    overdue: bool = False
 
 
 def earliest(waits: Sequence[float | None]) -> float | None:

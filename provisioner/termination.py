@@ -7,11 +7,13 @@ from controller.api.claims import READY
 from controller.api.conditions import FALSE, Condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from provisioner.launch import explain
+from provisioner.calls import ABORT_PATIENCE
+from provisioner.errors import Fault
 from provisioner.nodes import Node
 from provisioner.pools import CANCELING, CREATING, Pool, belongs
 from provisioner.steps import (
     Action,
+    CloudAction,
     ConfirmPool,
     DeleteNode,
     DeletePool,
@@ -20,7 +22,9 @@ from provisioner.steps import (
     PatchNode,
     ReleaseClaim,
     Step,
+    earliest,
 )
+from provisioner.texts import explain, headline
 from provisioner.times import in_words, seconds_since
 
 _LONGEST_DRAIN_PAUSE: Final = 10.0
@@ -32,11 +36,26 @@ def terminate(seen: Observed) -> Step:
     claim = seen.claim
     if labels.TERMINATION_FINALIZER not in claim.finalizers:
         return Step(tuple(claim.conditions.values()))
-    if seen.fault is not None:
-        text = explain(seen.fault, f"Agent pool {claim.name} cannot be removed now")
-        return _show(seen, seen.fault.reason, text, wait=seen.fault_wait, watch=True)
     if not seen.pools_known:
+        return _unread(seen)
+    step = _next(seen)
+    if seen.fault is not None and isinstance(step.action, CloudAction):
+        return _show(seen, *_hindered(seen, seen.fault), wait=seen.fault_wait, watch=True)
+    return step
+
+
+def _unread(seen: Observed) -> Step:
+    if seen.blind is None:
         return _show(seen, Reason.INSTANCE_TERMINATING, "Waiting for the first answer from the cloud")
+    return _show(seen, *_hindered(seen, seen.blind))
+
+
+def _hindered(seen: Observed, fault: Fault) -> tuple[Reason, str]:
+    return fault.reason, explain(fault, f"Agent pool {seen.claim.name} cannot be removed now")
+
+
+def _next(seen: Observed) -> Step:
+    claim = seen.claim
     foreign = seen.pool is not None and not belongs(seen.pool, claim)
     if seen.confirmed_gone or foreign:
         return _let_go(seen)
@@ -84,7 +103,7 @@ def _empty_nodes(seen: Observed, pool: Pool) -> Step | None:
 
 def _drain_text(seen: Observed, waiting: list[str], blocked: list[str]) -> str:
     shown = ", ".join((blocked or sorted(waiting))[:_SHOWN_PODS])
-    cause = "held by a disruption budget or mark" if blocked else "leaving"
+    cause = "some held up" if blocked else "leaving"
     limit = in_words(seen.policy.drain_deadline)
     return f"{len(waiting)} pods still to leave, {cause}: {shown}. After {limit} the pool is removed regardless"
 
@@ -119,12 +138,25 @@ def release_patch(node: Node) -> Json:
 def _remove_pool(seen: Observed, pool: Pool) -> Step:
     if not (pool.deleting or pool.state == CANCELING):
         return _do(seen, DeletePool(abort=pool.state == CREATING))
-    text = f"The cloud is removing agent pool {pool.name}"
     limit = seen.policy.termination_deadline
     rest = limit - seconds_since(seen.claim.deletion_time, seen.now)
-    if rest <= 0:
-        text += f", for more than {in_words(limit)} now. Fix: look at the pool and its resource locks in Azure"
-    return _show(seen, Reason.INSTANCE_TERMINATING, text, wait=rest if rest > 0 else None, watch=True)
+    reason, text = _progress(seen, pool) if rest > 0 else _overdue(pool, limit)
+    waits = [rest if rest > 0 else None, ABORT_PATIENCE if pool.state == CANCELING else None]
+    return Step(_conditions(seen, reason, text), None, earliest(waits), watch=True, overdue=rest <= 0)
+
+
+def _progress(seen: Observed, pool: Pool) -> tuple[Reason, str]:
+    if seen.blind is not None:
+        return seen.blind.reason, explain(seen.blind, f"Agent pool {pool.name} is being removed unseen")
+    doing = "removing" if pool.deleting else "stopping the creation of"
+    return Reason.INSTANCE_TERMINATING, f"The cloud is {doing} agent pool {pool.name}"
+
+
+def _overdue(pool: Pool, limit: float) -> tuple[Reason, str]:
+    what = f"Agent pool {pool.name} is still {pool.state}"
+    why = f"the claim was deleted more than {in_words(limit)} ago"
+    reason = Reason.INSTANCE_TERMINATING
+    return reason, headline(what, why, reason, "look at the pool and its resource locks in Azure")
 
 
 def _let_go(seen: Observed) -> Step:

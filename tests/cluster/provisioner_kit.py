@@ -15,11 +15,12 @@ import yaml
 
 from controller.api.claims import Claim, parse_claim
 from controller.api.json import Json, name_of
-from controller.api.resources import EVENTS, MACHINES, NODES
+from controller.api.resources import EVENTS, MACHINES, NODES, Resource
 from controller.runtime.client import Client
-from controller.runtime.errors import NotFound
+from controller.runtime.errors import Invalid, NotFound
 from hack.aks_simulator.node_loop import NodeLoop
 from hack.aks_simulator.node_writer import ClientNodeWriter
+from hack.aks_simulator.nodes import CLUSTER_LABEL
 from hack.aks_simulator.scenario import Scenario, parse_scenario
 from hack.aks_simulator.settings import Settings
 from hack.aks_simulator.simulator import Simulator
@@ -33,6 +34,11 @@ ROLE = ROOT / "manifests" / "base" / "provisioner" / "cluster-role.yaml"
 SIZE = "Standard_NC6s_v3"
 SIZES = offered_sizes()
 SPEED = 8.0
+ADMISSION = "admissionregistration.k8s.io"
+POLICIES = Resource(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False)
+POLICY_BINDINGS = Resource(
+    ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False
+)
 SYSTEM_POOL = "nodepool1"
 FLAGS = {
     "--log-format": "console",
@@ -132,15 +138,96 @@ class Bench:
         """Makes this the cloud's scenario from now on; no document heals everything."""
         self.simulator.replace_scenario(document)
 
-    async def ask(self, *, sizes: Iterable[str] = (SIZE,), **spec: Any) -> str:
+    async def ask(self, *, sizes: Iterable[str] = (SIZE,), name: str = "", **spec: Any) -> str:
         """Creates a Machine as the workspace controller does; its name."""
-        name = f"ws{secrets.token_hex(4)}"
+        name = name or f"ws{secrets.token_hex(4)}"
         await self.client.create(MACHINES, machine(name, self.namespace, sizes, spec))
         return name
 
     async def delete(self, name: str) -> None:
         """Asks for a Machine's deletion."""
         await self.client.delete(MACHINES, name)
+
+    async def strip(self, name: str) -> None:
+        """Takes a Machine away by force, as if it had never been."""
+        await self.client.merge(MACHINES, name, {"metadata": {"finalizers": None}})
+        with suppress(NotFound):
+            await self.client.delete(MACHINES, name)
+
+    async def add_node(self, pool: str) -> str:
+        """One more Ready node of a pool, as an upgrade brings it for a while; its name."""
+        (node,) = await self.nodes(pool)
+        stated = node["metadata"]["labels"].items()
+        kept = {key: value for key, value in stated if not key.startswith("karpenter.sh/") and key != CLUSTER_LABEL}
+        name = f"{name_of(node)[:-1]}9"
+        body = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "labels": kept, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+            "spec": {"providerID": f"{node['spec']['providerID'][:-1]}9"},
+        }
+        await self.client.create(NODES, body)
+        return name
+
+    async def owns(self, pool: str, uid: str, *, nodes: int = 1) -> None:
+        """Waits until every node of a pool belongs to the Machine of that UID."""
+
+        async def check() -> str:
+            found = [node["metadata"].get("ownerReferences") or [] for node in await self.nodes(pool)]
+            owners = [[owner["uid"] for owner in owners] for owners in found]
+            return "" if owners == [[uid]] * nodes else f"owned by {owners}"
+
+        await self._eventually(check)
+
+    async def node_count(self, pool: str, count: int) -> None:
+        """Waits until a pool has so many nodes."""
+
+        async def check() -> str:
+            found = [name_of(node) for node in await self.nodes(pool)]
+            return "" if len(found) == count else f"nodes {found}"
+
+        await self._eventually(check)
+
+    async def forbid_marking_nodes(self) -> None:
+        """Installs an admission policy that refuses every change the provisioner makes to a node."""
+        account = f"system:serviceaccount:{self.namespace}:provisioner"
+        rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["nodes"]}
+        spec = {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [
+                {"expression": f"request.userInfo.username != '{account}'", "message": "nodes are not to be marked"}
+            ],
+        }
+        binding = {"policyName": self.namespace, "validationActions": ["Deny"]}
+        for resource, body in ((POLICIES, spec), (POLICY_BINDINGS, binding)):
+            await self.client.create(
+                resource,
+                {
+                    "apiVersion": resource.api_version,
+                    "kind": resource.kind,
+                    "metadata": {"name": self.namespace},
+                    "spec": body,
+                },
+            )
+        self.stack.push_async_callback(self.allow_marking_nodes)
+        await self._wait_until_forbidden()
+
+    async def _wait_until_forbidden(self) -> None:
+        """Policies take effect a moment after their creation; a node nobody cares about shows when."""
+        probe = f"probe-{self.namespace}"
+        await self.client.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": probe}})
+        try:
+            async with await Client.connect(user_agent="probe", kubeconfig=self.kubeconfig) as restricted:
+                await self._eventually(lambda: _is_refused(restricted, probe))
+        finally:
+            await self.client.delete(NODES, probe)
+
+    async def allow_marking_nodes(self) -> None:
+        """Removes that policy."""
+        for resource in (POLICY_BINDINGS, POLICIES):
+            with suppress(NotFound):
+                await self.client.delete(resource, self.namespace)
 
     async def claim(self, name: str) -> Claim | None:
         """The Machine; None when it is gone."""
@@ -238,6 +325,15 @@ class Bench:
                 with suppress(NotFound):
                     await self.client.merge(resource, name_of(obj), {"metadata": {"finalizers": None}})
                     await self.client.delete(resource, name_of(obj))
+
+
+async def _is_refused(client: Client, node: str) -> str:
+    """Empty when the API server refuses the client's changes of the node."""
+    try:
+        await client.merge(NODES, node, {"metadata": {"annotations": {"probe": secrets.token_hex(4)}}})
+    except Invalid:
+        return ""
+    return "the policy is not in force yet"
 
 
 def machine(name: str, namespace: str, sizes: Iterable[str], spec: Json) -> Json:

@@ -267,16 +267,91 @@ async def test_of_two_replicas_one_works_and_the_other_takes_over(world: Bench, 
 
 
 async def test_a_pool_without_a_machine_is_removed_and_a_foreign_one_stays(world: Bench) -> None:
-    ours = {
+    made = {
         "kaito.sh/workspace": "gone",
         "kaito.sh/machine-type": "gpu",
         "kaito.sh/creation-timestamp": "2026-01-01T00-00-00Z",
     }
-    make_pool(world, "wsorphan", {"properties": {"count": 1, "vmSize": SIZE, "nodeLabels": ours}})
-    make_pool(world, "others", {"properties": {"count": 1, "vmSize": SIZE, "nodeLabels": {"team": "other"}}})
+    common = {"count": 1, "vmSize": SIZE}
+    make_pool(world, "wsorphan", {"properties": {**common, "nodeLabels": made, "tags": {"kaito-claim-uid": "u"}}})
+    make_pool(world, "gpuprov", {"properties": {**common, "nodeLabels": made}})
+    make_pool(world, "others", {"properties": {**common, "nodeLabels": {"team": "other"}}})
     await world.start()
     await world.pool_is("wsorphan", "")
-    assert world.pools() == {"others"}
+    assert world.pools() == {"gpuprov", "others"}, "gpu-provisioner's pools serve NodeClaims that live on"
+
+
+async def test_a_machine_that_comes_back_in_time_keeps_its_pool(world: Bench) -> None:
+    """As after a restore from a backup, or when somebody stripped its finalizer."""
+    first = await world.start(orphan_grace="8s")
+    name = await world.ask()
+    before = await world.ready(name)
+    await first.kill()
+    await world.strip(name)
+    await world.start("two", orphan_grace="8s")
+    await asyncio.sleep(2)
+    await world.ask(name=name)
+    after = await world.ready(name)
+    assert (after.uid != before.uid, after.node_name) == (True, before.node_name)
+    await world.owns(name, after.uid)
+    assert world.requests(name, "put_pool") == {"201": 1}
+    assert world.requests(name, "delete_pool") == {}
+
+
+async def test_a_throttled_cloud_is_asked_once_and_shown_once(world: Bench, cluster: Cluster) -> None:
+    world.scenario(**rule({"reply": {"status": 429, "code": "Throttled", "retry_after": 60}}))
+    await world.start()
+    name = await world.ask()
+    await world.shows(name, "MachineLaunched", "Unknown", Reason.THROTTLED)
+    account = f"system:serviceaccount:{world.namespace}:provisioner"
+    before = writes_of(cluster.layout.audit_log, account)
+    await asyncio.sleep(5)
+    assert world.requests(name, "put_pool") == {"429": 1}, "our own status write must not bring the next request"
+    assert writes_of(cluster.layout.audit_log, account) == before
+
+
+async def test_a_cloud_that_falls_silent_during_a_launch_is_shown_and_forgotten(world: Bench) -> None:
+    world.scenario(timing={"boot_seconds": 8000})
+    await world.start()
+    name = await world.ask()
+    await world.pool_is(name, "Creating")
+    world.scenario(**rule({"reply": {"status": 503}}, "list_pools"))
+    await world.shows(name, "MachineLaunched", "Unknown", Reason.CLOUD_UNAVAILABLE)
+    world.scenario(timing={"boot_seconds": 8000})
+    await world.shows(name, "MachineLaunched", "Unknown", Reason.AGENT_POOL_CREATING)
+
+
+async def test_an_upgrades_extra_node_comes_and_goes_without_the_machine(world: Bench) -> None:
+    await world.start()
+    name = await world.ask()
+    claim = await world.ready(name)
+    extra = await world.add_node(name)
+    await world.owns(name, claim.uid, nodes=2)
+    await world.client.delete(NODES, extra)
+    await world.node_count(name, 1)
+    assert (await world.ready(name)).node_name == claim.node_name
+    await world.client.delete(NODES, claim.node_name)
+    await world.gone(name)
+
+
+async def test_what_the_api_server_refuses_is_shown_on_the_machine(world: Bench) -> None:
+    await world.start()
+    await world.forbid_marking_nodes()
+    name = await world.ask()
+    claim = await world.shows(name, "MachineRegistered", "False", Reason.OBJECT_REFUSED)
+    assert "nodes are not to be marked" in claim.conditions["MachineRegistered"].message.partition("\n")[0]
+    await world.allow_marking_nodes()
+    await world.ready(name)
+
+
+async def test_a_machine_that_lost_its_workspace_label_still_takes_its_pool_with_it(world: Bench) -> None:
+    await world.start()
+    name = await world.ask()
+    await world.ready(name)
+    lost = {"kaito.sh/workspace": None, "kaito.sh/workspacenamespace": None}
+    await world.client.merge(MACHINES, name, {"metadata": {"labels": lost}})
+    await world.delete(name)
+    await world.gone(name)
 
 
 async def test_a_machine_whose_pool_vanished_is_given_up_so_that_another_can_take_its_place(world: Bench) -> None:

@@ -62,12 +62,14 @@ def machine(
     labels: Mapping[str, str] = OWNER_LABELS,
     annotations: Mapping[str, str] | None = None,
     name: str = NAME,
+    uid: str = UID,
+    node_name: str = "",
     **spec: Any,
 ) -> Json:
     """A stored Machine; `done` names phases (Launched, …) that are True since the creation."""
     metadata: Json = {
         "name": name,
-        "uid": UID,
+        "uid": uid,
         "generation": 1,
         "resourceVersion": "7",
         "creationTimestamp": rfc3339(START),
@@ -88,7 +90,10 @@ def machine(
             "resources": {"requests": {"storage": "87G"}},
             **spec,
         },
-        "status": {"conditions": [*(condition(f"Machine{phase}", "True", phase) for phase in done), *conditions]},
+        "status": {
+            "conditions": [*(condition(f"Machine{phase}", "True", phase) for phase in done), *conditions],
+            **({"nodeName": node_name} if node_name else {}),
+        },
     }
 
 
@@ -124,8 +129,10 @@ def node_json(
     taints: Sequence[Taint] = (Taint("sku", "gpu", "NoSchedule"),),
     labels: Mapping[str, str] | None = None,
     finalizers: Sequence[str] | None = None,
+    created: float = 120.0,
+    owner: str = UID,
 ) -> Json:
-    """A node of the claim's pool."""
+    """A node of the claim's pool, created so many seconds after the claim and registered for the claim of that UID."""
     marks = {
         **({"karpenter.sh/registered": "true"} if registered else {}),
         **({"karpenter.sh/initialized": "true"} if initialized else {}),
@@ -134,6 +141,7 @@ def node_json(
         "name": name,
         "uid": f"uid-{name}",
         "resourceVersion": "42",
+        "creationTimestamp": rfc3339(at(created)),
         "labels": {
             "agentpool": NAME,
             "node.kubernetes.io/instance-type": SIZE,
@@ -142,7 +150,7 @@ def node_json(
             **(labels or {}),
         },
         "finalizers": list(finalizers) if finalizers is not None else [FINALIZER] if registered else [],
-        "ownerReferences": [{"kind": "Machine", "name": NAME, "uid": UID}] if registered else [],
+        "ownerReferences": [{"kind": "Machine", "name": NAME, "uid": owner}] if registered else [],
     }
     if deleting:
         metadata["deletionTimestamp"] = rfc3339(at(0))

@@ -3,15 +3,17 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from controller.api.json import Json
+from controller.runtime.errors import SetupError
 from hack.aks_simulator.settings import Settings
 from hack.aks_simulator.simulator import Simulator
-from provisioner.agentpools import AgentPools
+from provisioner.agentpools import AgentPools, _from_response
 from provisioner.errors import CloudError, ErrorKind
 from provisioner.pools import pool_body
 from provisioner.settings import AzureSettings, CredentialKind
@@ -147,6 +149,91 @@ async def test_throttling_is_honoured_without_sleeping_and_without_asking_again(
         assert (first.kind, first.retry_after) == (ErrorKind.THROTTLED, 60)
         assert second.kind is ErrorKind.THROTTLED
         assert "get_pool" not in cloud.report()["requests"]
+
+
+async def test_a_pause_azure_asked_for_holds_for_creations_too() -> None:
+    document = rule({"reply": {"status": 429, "code": "Throttled", "retry_after": 60}}, "list_pools")
+    async with azure(document) as (api, cloud):
+        await refused(api.list())
+        error = await refused(api.create(NAME, BODY))
+        assert (error.kind, round(error.retry_after or 0, -1)) == (ErrorKind.THROTTLED, 60)
+        assert "put_pool" not in cloud.report()["requests"]
+
+
+@pytest.mark.parametrize(("code", "others"), [("Throttled", 1), ("SubscriptionRequestsThrottled", 0)])
+async def test_a_throttled_creation_silences_others_only_if_it_speaks_of_the_subscription(
+    code: str, others: int
+) -> None:
+    async with azure(rule({"reply": {"status": 429, "code": code, "retry_after": 60}})) as (api, cloud):
+        await refused(api.create(NAME, BODY))
+        with suppress(CloudError):
+            await api.list()
+        assert sum(cloud.report()["requests"].get("list_pools", {}).values()) == others
+
+
+async def test_readings_of_single_pools_keep_to_a_share_of_the_budget() -> None:
+    async with azure() as (api, cloud):
+        errors = [await refused(api.get("absent")) for _ in range(30)]
+        assert sum(cloud.report()["requests"]["get_pool"].values()) <= 22
+        assert errors[-1].kind is ErrorKind.THROTTLED
+        assert 0 < (errors[-1].retry_after or 0) <= 2
+
+
+class TokenReply:
+    """What the authority answers."""
+
+    reason = "Bad Request"
+
+    def __init__(self, status: int, body: str) -> None:
+        self.status_code, self._body = status, body
+        self.headers: dict[str, str] = {}
+
+    def text(self) -> str:
+        return self._body
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (
+            400,
+            '{"error":"invalid_request","error_description":"AADSTS70021: No matching record"}',
+            ErrorKind.PERMISSION,
+        ),
+        (401, '{"error":"invalid_client","error_description":"AADSTS700016: not found"}', ErrorKind.PERMISSION),
+        (401, "", ErrorKind.PERMISSION),
+        (503, '{"error":"temporarily_unavailable"}', ErrorKind.UNAVAILABLE),
+        (429, "", ErrorKind.THROTTLED),
+    ],
+)
+def test_a_sign_in_that_fails_is_a_lack_of_permission_in_one_line(status: int, body: str, kind: ErrorKind) -> None:
+    reply: Any = TokenReply(status, body)
+    failure = _from_response(ClientAuthenticationError("AADSTS70021: No matching record\r\nTrace ID: 1", reply))
+    assert failure.kind is kind
+    if kind is ErrorKind.PERMISSION:
+        assert failure.fault.text == "AADSTS70021: No matching record"
+
+
+def test_a_sign_in_that_never_reached_the_authority_is_a_lack_of_permission_too() -> None:
+    assert _from_response(ClientAuthenticationError("no managed identity endpoint")).kind is ErrorKind.PERMISSION
+
+
+async def test_without_an_identity_the_start_says_what_to_fill_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(SetupError) as caught:
+        AgentPools(AzureSettings("s", "g", "c"), user_agent="test")
+    text = str(caught.value)
+    assert text.startswith("--azure-credential=workload-identity: ")
+    assert "AZURE_CLIENT_ID and AZURE_TENANT_ID in manifests/base/provisioner/azure.yaml" in text
+    assert text.endswith("(Unauthorized)")
+    assert len(text) <= 600
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.MANAGED_IDENTITY, CredentialKind.DEFAULT])
+async def test_the_other_identities_need_nothing_at_the_start(kind: CredentialKind) -> None:
+    api = AgentPools(AzureSettings("s", "g", "c", credential=kind, client_id="id"), user_agent="test")
+    await api.close()
 
 
 async def test_a_wrong_group_or_cluster_is_not_taken_for_an_absent_pool() -> None:

@@ -55,6 +55,7 @@ def wrapped(code: str, message: str = "text") -> Any:
         (409, flat("Conflict"), ErrorKind.CONFLICT),
         (0, flat("OperationPreempted", "canceled by a later operation"), ErrorKind.CONFLICT),
         (412, flat("PreconditionFailed"), ErrorKind.EXISTS),
+        (400, {"error": "invalid_request", "error_description": "AADSTS70021: no federation"}, ErrorKind.PERMISSION),
         (400, flat("SubnetIsFull"), ErrorKind.SUBNET),
         (400, flat("InsufficientSubnetSize"), ErrorKind.SUBNET),
         (400, flat("MaxAgentPoolCountReached"), ErrorKind.POOL_LIMIT),
@@ -98,6 +99,14 @@ def test_a_bare_404_does_not_prove_that_a_pool_is_gone() -> None:
 def test_a_missing_subnet_inside_a_refusal_is_not_a_missing_pool() -> None:
     body = {"code": "BadRequest", "message": "see details", "details": [flat("NotFound", "subnet")]}
     assert classify(400, body).kind is ErrorKind.INVALID
+
+
+def test_a_passing_fault_keeps_no_words_and_a_lasting_one_loses_what_varies() -> None:
+    assert classify(429, flat("Throttled", "retry again in 59 seconds")).steady.text == ""
+    lasting = (
+        "AADSTS700016: app not found. Trace ID: 0f3c-11aa Correlation ID: 1234abcd Timestamp: 2026-08-21 10:00:00Z"
+    )
+    assert classify(401, wrapped("x", lasting)).steady.text == "x: AADSTS700016: app not found."
 
 
 json_values = st.recursive(

@@ -9,9 +9,10 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.history import Failure
-from provisioner.launch import HEADLINE, explain, launch
+from provisioner.launch import joined_nodes, launch
 from provisioner.pools import Pool
 from provisioner.steps import Action, CreatePool, DeletePool, RecordFailure
+from provisioner.texts import HEADLINE
 from provisioner.times import rfc3339
 from tests.unit.provisioner.builders import FOREIGN, SIZE, at, machine, node, pool, seen
 
@@ -128,7 +129,31 @@ ROWS = (
         "cloud cannot be read",
         "False",
         Reason.UNAUTHORIZED,
-        view={"known": False, "fault": Fault(ErrorKind.PERMISSION, "AuthorizationFailed", "no")},
+        view={"known": False, "blind": Fault(ErrorKind.PERMISSION, "AuthorizationFailed", "no")},
+    ),
+    Row(
+        "the cloud falls silent during the launch",
+        "Unknown",
+        Reason.CLOUD_UNAVAILABLE,
+        pool=pool("Creating"),
+        watch=True,
+        view={"blind": Fault(ErrorKind.UNAVAILABLE)},
+    ),
+    Row(
+        "the right to read the cloud is lost during the launch",
+        "False",
+        Reason.UNAUTHORIZED,
+        pool=pool("Creating"),
+        watch=True,
+        view={"blind": Fault(ErrorKind.PERMISSION)},
+    ),
+    Row(
+        "creating the second time, the first one's node is still there",
+        "Unknown",
+        Reason.AGENT_POOL_CREATING,
+        pool=pool("Creating", attempt=2, requested=600),
+        watch=True,
+        view={"nodes": [node()], "after": 700},
     ),
     Row(
         "launched before, cloud not read yet",
@@ -178,7 +203,7 @@ def test_whatever_is_false_says_what_why_and_how_to_mend_it_in_one_short_line(ro
     (condition,) = launch(seen(row.claim, pool=row.pool, **row.view)).conditions
     first = condition.message.partition("\n")[0]
     if condition.status == "False":
-        assert len(first) <= 600
+        assert len(first) <= HEADLINE
         assert "Fix: " in first or row.reason is Reason.ALLOCATION_FAILED, first
         assert first.rstrip(".").endswith(f"({condition.reason})"), first
 
@@ -221,7 +246,32 @@ def test_the_message_of_a_failure_names_figures_attempt_and_next_try() -> None:
     assert second.startswith("Attempt 3 failed at 2026-08-21T10:00:00Z, the next is made after 2026-08-21T10:02:00Z.")
 
 
-def test_an_explanation_keeps_its_code_even_when_the_subject_is_long() -> None:
-    text = explain(QUOTA, "x" * 1000)
-    assert len(text.partition("\n")[0]) <= HEADLINE
-    assert "(SubscriptionQuotaReached)" in text
+def test_an_overdue_launch_is_looked_at_less_often() -> None:
+    assert launch(seen(machine(), pool=pool("Creating"), after=1801)).overdue
+    assert not launch(seen(machine(), pool=pool("Creating"), after=1799)).overdue
+
+
+def test_a_claim_that_cannot_be_asked_for_does_not_blame_the_cloud() -> None:
+    (condition,) = launch(seen(machine(sizes=["Standard NC6"]))).conditions
+    assert "The cloud" not in condition.message
+    assert '"Standard NC6"' in condition.message, "the field's value"
+
+
+def test_a_passing_fault_shows_the_same_text_however_the_cloud_words_it() -> None:
+    texts = {
+        launch(seen(machine(), fault=Fault(ErrorKind.THROTTLED, "Throttled", f"retry again in {rest} seconds")))
+        .conditions[0]
+        .message
+        for rest in range(3)
+    }
+    assert len(texts) == 1, "a text that counts down would be written, and wake us, again and again"
+
+
+@pytest.mark.parametrize(("created", "taken"), [(599, 0), (600, 1), (720, 1)])
+def test_only_a_node_younger_than_the_request_can_be_its_node(created: float, taken: int) -> None:
+    view = seen(machine(), pool=pool("Succeeded", attempt=2, requested=600), nodes=[node(created=created)])
+    assert len(joined_nodes(view)) == taken
+
+
+def test_nodes_of_a_pool_that_does_not_say_when_it_was_asked_for_are_taken() -> None:
+    assert joined_nodes(seen(machine(), pool=pool(tags={}), nodes=[node(created=-900)]))

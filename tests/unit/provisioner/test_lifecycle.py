@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from provisioner.errors import ErrorKind, Fault
 from provisioner.history import Failure
+from provisioner.launch import joined_nodes
 from provisioner.lifecycle import decide
 from provisioner.pools import belongs
+from provisioner.status import new_status
 from provisioner.steps import (
+    Action,
     ConfirmPool,
     CreatePool,
     DeleteClaim,
@@ -19,11 +22,12 @@ from provisioner.steps import (
     Drain,
     Observed,
     PatchClaim,
+    PatchNode,
     RecordFailure,
     ReleaseClaim,
 )
 from provisioner.times import rfc3339
-from tests.unit.provisioner.builders import FINALIZER, FOREIGN, NODE, SIZE, at, machine, node, pool, seen
+from tests.unit.provisioner.builders import FINALIZER, FOREIGN, NODE, SIZE, UID, at, machine, node, pool, seen
 
 ALL = ["Launched", "Registered", "Initialized"]
 
@@ -31,8 +35,14 @@ ALL = ["Launched", "Registered", "Initialized"]
 def test_the_finalizer_comes_before_anything_is_made() -> None:
     step = decide(seen(machine(finalizers=[])))
     assert isinstance(step.action, PatchClaim)
-    assert step.action.metadata["finalizers"] == [FINALIZER]
-    assert step.action.metadata["labels"] == {"node.kubernetes.io/instance-type": SIZE}
+    assert step.action.metadata == {"finalizers": [FINALIZER]}, "alone: a refused label must not keep it away"
+
+
+def test_labels_for_people_come_after_what_the_claim_is_for() -> None:
+    assert isinstance(decide(seen(machine())).action, CreatePool)
+    assert decide(seen(machine(), pool=pool("Creating"))).action == PatchClaim(
+        {"labels": {"node.kubernetes.io/instance-type": SIZE}}
+    )
 
 
 def test_other_finalizers_stay() -> None:
@@ -84,9 +94,48 @@ def test_a_live_node_outweighs_a_pool_that_is_not_listed() -> None:
     assert decide(seen(stored, nodes=[node()])).action is None
 
 
-def test_deleting_the_node_object_deletes_its_claim() -> None:
-    step = decide(seen(machine(done=ALL), pool=pool(), nodes=[node(deleting=True)]))
-    assert isinstance(step.action, DeleteClaim)
+OWN, SURGE = node(), node(name="surge")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([node(deleting=True)], DeleteClaim),
+        ([OWN, node(name="surge", deleting=True)], PatchNode),
+        ([node(deleting=True), SURGE], PatchNode),
+        ([node(name="surge", deleting=True)], PatchNode),
+        ([node(deleting=True, owner="an-earlier-uid")], PatchNode),
+    ],
+    ids=[
+        "its node deleted",
+        "an upgrade's extra node deleted",
+        "its node deleted, another of the pool stands",
+        "not its node",
+        "node of a namesake before",
+    ],
+)
+def test_only_the_end_of_the_claims_own_last_node_is_the_end_of_the_claim(
+    nodes: list[Any], expected: type[Action]
+) -> None:
+    action = decide(seen(machine(done=ALL, node_name=NODE), pool=pool(), nodes=nodes)).action
+    assert isinstance(action, expected)
+    if isinstance(action, PatchNode):
+        assert action.node == next(found.name for found in nodes if found.deleting)
+        assert action.patch["metadata"]["finalizers"] == [], "it is let go"
+
+
+def test_a_claim_moves_to_the_node_that_stays() -> None:
+    view = seen(machine(done=ALL, node_name=NODE), pool=pool(), nodes=[SURGE])
+    status = new_status(view, decide(view).conditions)
+    assert status is not None
+    assert status["nodeName"] == "surge"
+
+
+def test_a_registered_claim_whose_pool_cannot_be_asked_about_is_asked_about_later() -> None:
+    view = seen(machine(done=ALL, node_name=NODE), fault=Fault(ErrorKind.THROTTLED))
+    step = decide(view)
+    assert not isinstance(step.action, ConfirmPool)
+    assert step.requeue_after == view.fault_wait
 
 
 STATES = ["Creating", "Updating", "Succeeded", "Failed", "Canceled", "Canceling", "Deleting", "Whatever"]
@@ -109,6 +158,8 @@ nodes = st.lists(
                 "deleting": st.booleans(),
                 "gpus": st.integers(min_value=0, max_value=1),
                 "name": st.sampled_from([NODE, "other"]),
+                "owner": st.sampled_from([UID, "an-earlier-uid"]),
+                "created": st.sampled_from([-900.0, 120.0]),
             }
         ),
     ),
@@ -134,6 +185,7 @@ def views(draw: st.DrawFn) -> Observed:
         failure=draw(failures),
         deleted_at=draw(st.sampled_from([None, None, 0.0])),
         finalizers=draw(st.sampled_from([[], [FINALIZER], [FINALIZER, "other"]])),
+        node_name=draw(st.sampled_from(["", NODE])),
     )
     return seen(
         stored,
@@ -142,6 +194,7 @@ def views(draw: st.DrawFn) -> Observed:
         after=draw(st.integers(min_value=0, max_value=5000)),
         known=draw(st.booleans()),
         fault=draw(faults),
+        blind=draw(faults),
         confirmed_gone=found is None and draw(st.booleans()),
         drained=draw(st.sampled_from([{}, {NODE: Drain()}, {NODE: Drain(("a/p",), ())}])),
     )
@@ -204,9 +257,34 @@ def test_whoever_waits_will_be_woken(view: Observed) -> None:
     claim = view.claim
     if step.action is not None or claim.deleting or not view.pools_known or view.nodes or not claim.instance_types:
         return
-    settled = claim.is_true("MachineRegistered")
-    overdue = any(found.reason == "RegistrationTimeout" for found in step.conditions)
-    assert settled or overdue or step.watch or step.requeue_after is not None, step
+    settled = claim.is_true("MachineRegistered") and view.pool is not None and view.fault is None
+    overdue = any(found.reason in ("RegistrationTimeout", "InitializationTimeout") for found in step.conditions)
+    waits = step.watch or step.requeue_after is not None
+    assert settled or (overdue and view.fault is None) or waits, step
+
+
+@given(views())
+def test_whoever_may_not_call_the_cloud_now_is_woken_when_the_time_has_come(view: Observed) -> None:
+    step = decide(view)
+    if view.fault is not None and step.action is None and not view.claim.deleting:
+        assert step.requeue_after is not None
+        assert step.requeue_after <= view.fault_wait
+
+
+@given(views())
+def test_no_first_line_is_longer_than_its_readers_show(view: Observed) -> None:
+    for found in decide(view).conditions:
+        first = found.message.partition("\n")[0]
+        assert len(first) <= 256, found
+        if found.status == "False" and not view.claim.deleting:
+            assert first.endswith(f"({found.reason})"), found
+
+
+@given(views())
+def test_a_claim_with_a_node_that_stays_is_never_deleted(view: Observed) -> None:
+    """Deleting the claim deletes the instance with the model on it."""
+    if isinstance(decide(view).action, DeleteClaim):
+        assert not any(found.ready for found in joined_nodes(view))
 
 
 @given(views())

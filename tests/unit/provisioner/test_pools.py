@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from controller.api.json import Json
-from provisioner.pools import belongs, claim_is_ours, disk_gib, instance_type, parse_pool, pool_body, unusable
-from tests.unit.provisioner.builders import FOREIGN, NAME, SIZE, UID, at, claim, pool
+from provisioner.pools import Pool, belongs, claim_is_ours, disk_gib, instance_type, parse_pool, pool_body, unusable
+from tests.unit.provisioner.builders import FOREIGN, NAME, SIZE, UID, at, claim, condition, pool
 
 
 def body(**options: Any) -> Json:
@@ -91,6 +91,8 @@ def test_without_a_request_the_disk_is_left_to_aks() -> None:
         ({"name": "ws-with-dash"}, "metadata.name"),
         ({"name": "w" * 13}, "metadata.name"),
         ({"sizes": ()}, "instance-type"),
+        ({"sizes": (SIZE, "Standard NC6")}, "Standard NC6"),
+        ({"sizes": ("x" * 64,)}, "instance-type"),
         ({"resources": {"requests": {"storage": "many"}}}, "storage"),
     ],
 )
@@ -136,10 +138,45 @@ def test_a_pool_belongs_to_a_claim_by_tag_or_by_workspace(changes: dict[str, Any
     assert belongs(pool(**changes), claim()) is ours
 
 
-def test_a_claim_is_ours_by_its_workspace_or_rag_engine_label() -> None:
-    assert claim_is_ours(claim())
-    assert claim_is_ours(claim(labels={"kaito.sh/ragengine": "r"}))
-    assert not claim_is_ours(claim(labels={}))
+LAUNCHING = condition("MachineLaunched", "Unknown", "AgentPoolCreating", message=f"Agent pool {NAME} is being made")
+ELSEWHERE = condition("MachineLaunched", "True", "", message="")
+
+
+@pytest.mark.parametrize(
+    ("options", "made", "ours"),
+    [
+        ({}, None, True),
+        ({"labels": {"kaito.sh/ragengine": "r"}}, None, True),
+        ({"labels": {}}, pool(), True),
+        ({"labels": {}, "conditions": [LAUNCHING]}, None, True),
+        ({"labels": {}}, None, False),
+        ({"labels": {}, "conditions": [ELSEWHERE]}, None, False),
+        ({"labels": {}}, pool(tags={}), False),
+        ({"labels": {}, "finalizers": []}, pool(), False),
+    ],
+    ids=[
+        "a Workspace's",
+        "a RAG engine's",
+        "lost its label, its pool is there",
+        "lost its label during the launch",
+        "nobody's",
+        "another provisioner's",
+        "another provisioner's, with a pool",
+        "never worked on",
+    ],
+)
+def test_a_claim_is_ours_by_its_label_and_stays_ours_without_it(
+    options: dict[str, Any], made: Pool | None, ours: bool
+) -> None:
+    assert claim_is_ours(claim(**options), made) is ours
+
+
+def test_a_pool_tells_who_made_it() -> None:
+    assert (pool().claim_uid, pool().by_kaito) == (UID, True)
+    gpu_provisioner = {"kaito.sh/workspace": "phi", "kaito.sh/machine-type": "gpu", "karpenter.sh/nodepool": "kaito"}
+    made = pool(labels=gpu_provisioner, tags={})
+    assert (made.claim_uid, made.by_kaito) == ("", True), "it may serve a NodeClaim that lives"
+    assert not pool(labels={"kaito.sh/workspace": "phi"}).by_kaito, "a pool of the user's own may carry the label"
 
 
 def test_a_pools_json_is_read_with_the_reason_of_its_failure() -> None:

@@ -9,7 +9,8 @@ from controller.api.claims import Taint
 from controller.api.conditions import Condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from provisioner.registration import register, registration_patch
+from provisioner.nodes import Node
+from provisioner.registration import node_of, register, registration_patch
 from provisioner.steps import PatchNode, Step
 from tests.unit.provisioner.builders import FINALIZER, NAME, NODE, UID, claim, machine, node, pool, seen
 
@@ -53,6 +54,32 @@ def test_an_unmarked_node_is_marked_before_anything_else() -> None:
     step = step_for(machine(done=["Launched"]), nodes=[node(**FRESH)])
     assert isinstance(step.action, PatchNode)
     assert step.action.node == NODE
+
+
+def test_a_node_marked_for_a_namesake_before_is_marked_anew() -> None:
+    """Kubernetes deletes a node whose only owner is gone."""
+    step = step_for(machine(done=["Launched"]), nodes=[node(owner="an-earlier-uid")])
+    assert isinstance(step.action, PatchNode)
+    assert [owner["uid"] for owner in step.action.patch["metadata"]["ownerReferences"]] == [UID]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "name"),
+    [
+        ([node(), node(name="surge")], NODE),
+        ([node(deleting=True), node(name="surge")], "surge"),
+        ([node(name="b", ready=False), node(name="c")], "c"),
+        ([], None),
+    ],
+    ids=["upgrade: two nodes", "upgrade: the named one leaves", "two others, one Ready", "none"],
+)
+def test_a_registered_claim_follows_the_node_that_stays(nodes: list[Node], name: str | None) -> None:
+    found = node_of(seen(machine(done=["Launched", "Registered"], node_name=NODE), pool=pool(), nodes=nodes))
+    assert (found.name if found else None) == name
+
+
+def test_before_registration_several_nodes_leave_the_choice_open() -> None:
+    assert node_of(seen(machine(), pool=pool(), nodes=[node(), node(name="other")])) is None
 
 
 def test_a_marked_node_is_left_alone() -> None:

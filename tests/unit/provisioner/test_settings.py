@@ -36,6 +36,12 @@ def test_the_variables_of_gpu_provisioner_are_read(monkeypatch: pytest.MonkeyPat
     )
 
 
+def test_the_identity_is_told_by_option_or_by_the_variable_the_manifests_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_CLIENT_ID", "one")
+    assert parse_settings(CLUSTER).azure.client_id == "one"
+    assert parse_settings([*CLUSTER, "--azure-client-id=two"]).azure.client_id == "two"
+
+
 def test_every_deadline_is_a_setting() -> None:
     policy = parse_settings(
         [
@@ -69,6 +75,8 @@ def test_every_deadline_is_a_setting() -> None:
         (["--azure-cloud=mars"], "public"),
         (["--workers=0"], "1 to 1000"),
         (["--arm-poll-interval=5"], "duration"),
+        (["--arm-poll-interval=0s"], "100ms"),
+        (["--arm-idle-interval=99ms"], "100ms"),
     ],
 )
 def test_a_wrong_value_ends_the_start_with_the_form_expected(

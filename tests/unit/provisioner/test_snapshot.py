@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from controller.api.json import Json
 from provisioner.errors import CloudError, ErrorKind, Fault
+from provisioner.policy import fault_delay
 from provisioner.pools import Pool
 from provisioner.snapshot import PoolStore, Snapshot
 from tests.unit.provisioner.builders import NAME, pool
@@ -19,11 +20,15 @@ class FakeCloud:
         self.pools: dict[str, Pool] = {}
         self.asked: list[float] = []
         self.error: CloudError | None = None
+        self.outage = 0
 
     async def list(self) -> "list[Pool]":
         self.asked.append(asyncio.get_running_loop().time())
         if self.error:
             raise self.error
+        if self.outage:
+            self.outage -= 1
+            raise CloudError(Fault(ErrorKind.UNAVAILABLE, "", f"operation id {self.outage}"), status=503)
         return list(self.pools.values())
 
     async def get(self, name: str) -> Pool:
@@ -140,6 +145,44 @@ def test_a_failed_reading_forgets_nothing_and_tells_those_who_wait_once() -> Non
     assert found == pool(), "an unreadable cloud must never look like an empty one"
     assert news == [{NAME}]
     assert synced
+
+
+def test_a_fault_is_told_of_once_though_its_words_vary_and_a_hiccup_not_at_all() -> None:
+    async def scenario(failures: int) -> tuple[list[set[str]], Fault | None]:
+        async with Run() as run:
+            run.snapshot.watch(NAME, wanted=True)
+            run.cloud.outage = failures
+            await asyncio.sleep(4 + sum(fault_delay(number, None) for number in range(1, failures)))
+            return run.news, run.snapshot.fault
+
+    assert run_virtual(scenario(1)) == ([], None), "the next reading, 4 s later, may be good again"
+    assert run_virtual(scenario(5)) == ([{NAME}], Fault(ErrorKind.UNAVAILABLE))
+
+
+def test_a_pause_the_cloud_asks_for_is_told_of_at_once() -> None:
+    async def scenario() -> Fault | None:
+        async with Run() as run:
+            run.snapshot.watch(NAME, wanted=True)
+            run.cloud.error = CloudError(Fault(ErrorKind.THROTTLED), status=429, retry_after=60)
+            await asyncio.sleep(5)
+            return run.snapshot.fault
+
+    assert run_virtual(scenario()) == Fault(ErrorKind.THROTTLED)
+
+
+def test_what_is_late_already_is_read_less_often_unless_something_else_is_due() -> None:
+    async def scenario() -> tuple[int, int]:
+        async with Run() as run:
+            run.snapshot.watch(NAME, wanted=True, overdue=True)
+            await asyncio.sleep(300)
+            late = len(run.cloud.asked)
+            run.snapshot.watch("other", wanted=True)
+            await asyncio.sleep(300)
+            return late, len(run.cloud.asked) - late
+
+    late, due = run_virtual(scenario())
+    assert 10 <= late <= 12, "every 30 s"
+    assert 74 <= due <= 76, "every 4 s"
 
 
 def test_what_was_learned_after_a_list_was_asked_for_outlives_that_list() -> None:

@@ -66,6 +66,27 @@ ROWS = (
         pool("Succeeded"),
         view={"fault": Fault(ErrorKind.CONFLICT)},
     ),
+    Row(
+        "a fault of the cloud does not hold up the drain",
+        DrainNode,
+        Reason.DRAINING,
+        pool(),
+        (LEAVING,),
+        {"fault": Fault(ErrorKind.CONFLICT)},
+    ),
+    Row(
+        "the cloud cannot be read at the start",
+        None,
+        Reason.UNAUTHORIZED,
+        view={"known": False, "blind": Fault(ErrorKind.PERMISSION)},
+    ),
+    Row(
+        "the cloud falls silent during the removal",
+        None,
+        Reason.CLOUD_UNAVAILABLE,
+        pool("Deleting"),
+        view={"blind": Fault(ErrorKind.UNAVAILABLE)},
+    ),
 )
 
 
@@ -91,6 +112,11 @@ def test_a_drain_names_the_pods_it_waits_for_and_looks_again_soon() -> None:
 def test_a_slow_cloud_is_named_after_the_deadline() -> None:
     step = terminate(seen(machine(deleted_at=0), pool=pool("Deleting"), after=2000))
     assert "more than 30 min" in step.conditions[-1].message
+    assert step.overdue
+
+
+def test_a_creation_told_to_stop_is_looked_at_again_although_the_cloud_shows_nothing() -> None:
+    assert terminate(seen(machine(deleted_at=0), pool=pool("Canceling"))).requeue_after == 60
 
 
 def test_a_claim_that_was_let_go_is_left_alone() -> None:

@@ -1,0 +1,102 @@
+"""What the API server refuses for good is shown on the claim, in the phase that cannot go on."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from controller.api.claims import READY
+from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition, root_condition
+from controller.api.messages import shorten
+from controller.api.reasons import Reason
+from controller.runtime.errors import ApiError
+from provisioner.steps import Action, DeleteClaim, DeleteNode, DrainNode, Observed, PatchNode, Step
+from provisioner.texts import headline
+
+_PASSING: Final = frozenset({401, 404, 408, 409, 410, 429})
+"""4xx that a later look or another attempt may well answer otherwise."""
+
+_WORDS: Final = 700
+_DENIAL: Final = re.compile(r"denied (?:the )?request: ")
+"""What admission policies and webhooks put between their own names and what they have to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refused change.
+
+    Attributes:
+        what: what was not done.
+        why: the API server's own words.
+    """
+
+    what: str
+    why: str
+
+
+def is_final(error: ApiError) -> bool:
+    """Whether the same request will be refused again until somebody changes object, policy or role."""
+    return 400 <= error.status < 500 and error.status not in _PASSING
+
+
+def refusal_of(action: Action, error: ApiError) -> Refusal:
+    """The refusal an error states."""
+    return Refusal(_what(action), shorten(error.message or error.reason or str(error.status), _WORDS))
+
+
+def _what(action: Action) -> str:
+    match action:
+        case PatchNode(node) | DeleteNode(node):
+            return f"Node {node} cannot be changed"
+        case DrainNode(node):
+            return f"The pods of node {node} cannot be listed"
+        case DeleteClaim():
+            return "The claim, whose instance is gone, cannot be deleted"
+        case _:
+            return "The claim cannot be changed"
+
+
+def refused(seen: Observed, step: Step, refusal: Refusal, wait: float) -> Step:
+    """The step to show when its action was refused: nothing more is done until `wait` seconds have passed.
+
+    A claim that has all it asked for stays Ready; only one whose instance is gone does not.
+    """
+    reason = Reason.OBJECT_REFUSED
+    cause = _DENIAL.split(refusal.why)[-1]
+    text = headline(refusal.what, cause, reason, "change the policy, quota or role it names") + f"\n{refusal.why}"
+    conditions = _conditions(seen, step, Condition(READY, FALSE, reason, text))
+    return replace(step, conditions=conditions, action=None, requeue_after=wait)
+
+
+def _conditions(seen: Observed, step: Step, told: Condition) -> tuple[Condition, ...]:
+    claim, phase = seen.claim, _phase(seen, step.action)
+    kept = tuple(condition for condition in step.conditions if condition.type != READY)
+    if phase == READY:
+        return (*kept, told)
+    if not phase or claim.is_true(phase):
+        return step.conditions
+    shown = tuple(_shown(seen, condition, replace(told, type=phase)) for condition in kept)
+    return (*shown, root_condition(READY, shown, Reason.READY))
+
+
+def _phase(seen: Observed, action: Action | None) -> str:
+    """The condition an action works for; empty for one that no condition waits for."""
+    kind = seen.claim.kind
+    if seen.claim.deleting or isinstance(action, DeleteClaim):
+        return READY
+    if not isinstance(action, PatchNode):
+        return kind.launched
+    changed = action.patch["metadata"]
+    if "ownerReferences" in changed:
+        return kind.registered
+    return kind.initialized if "labels" in changed else ""
+
+
+def _shown(seen: Observed, condition: Condition, told: Condition) -> Condition:
+    """The phase at work fails; those after it have not come to pass, whatever the refused action would have made."""
+    order, claim = seen.claim.kind.dependents, seen.claim
+    if condition.type == told.type:
+        return told
+    later = order.index(condition.type) > order.index(told.type)
+    if later and condition.status == TRUE and not claim.is_true(condition.type):
+        return Condition(condition.type, UNKNOWN, Reason.AWAITING_RECONCILIATION)
+    return condition
