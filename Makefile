@@ -37,13 +37,14 @@ faults: $(READY) ## the long fault runs: ten kills of each program, a whole minu
 	$(RUN) hack.devcluster build
 	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/system/test_kills.py tests/system/test_quiet.py $(PYTEST_ARGS)
 
-check: $(READY) ## format, lint, types, layers, dead code, catalogue
+check: $(READY) ## format, lint, types, layers, dead code, catalogue, generated documents
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports --no-cache
 	$(RUN) vulture
 	$(RUN) controller.catalog
+	$(RUN) hack.docs --check
 
 format: $(READY) ## format the code
 	$(RUN) ruff format .

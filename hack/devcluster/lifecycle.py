@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hack.devcluster import state
 from hack.devcluster.layout import REPOSITORY, Layout, tail
-from hack.devcluster.locks import file_lock
+from hack.devcluster.locks import file_lock, try_lock
 from hack.devcluster.processes import wait_gone
 from hack.devcluster.request import Request, Scope
 from hack.devcluster.state import ClusterState, Phase
@@ -57,15 +57,16 @@ async def up(layout: Layout, request: Request, report: Report) -> Up:
             return Up(present, started=False)
         if present:
             report("cleaning up what an earlier start left")
-        await down(layout)
+        await _down(layout)
         layout.clear_logs()
         layout.create()
         request.save(layout)
-        _spawn_supervisor(layout)
         try:
+            # Within the try: an interrupt while the supervisor detaches must end it, too.
+            _spawn_supervisor(layout)
             return Up(await _wait_ready(layout, report), started=True)
         except BaseException:
-            await down(layout)
+            await _down(layout)
             raise
 
 
@@ -75,7 +76,15 @@ async def down(layout: Layout) -> bool:
     Raises:
         DevclusterError: a process outlived SIGKILL.
     """
-    present = state.load(layout)
+    if not layout.root.exists():
+        return False
+    async with file_lock(layout.up_lock, f"an `up` or `down` works in {layout.root}: waiting for it"):
+        return await _down(layout)
+
+
+async def _down(layout: Layout) -> bool:
+    """What `down` does, for those who hold its lock."""
+    present = state.load(layout) or await _first_state(layout)
     if not present:
         return False
     ran = any(process.alive for process in present.every_process)
@@ -89,6 +98,20 @@ async def down(layout: Layout) -> bool:
         raise DevclusterError(f"still running after SIGKILL: pids {', '.join(str(process.pid) for process in left)}")
     layout.clear()
     return ran
+
+
+async def _first_state(layout: Layout) -> ClusterState | None:
+    """The state of a supervisor that lives and has not written any yet; None when none lives."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _FIRST_STATE_SECONDS
+    while loop.time() < deadline:
+        with try_lock(layout.supervisor_lock) as free:
+            if free:
+                return state.load(layout)
+        if present := state.load(layout):
+            return present
+        await asyncio.sleep(_POLL_SECONDS)
+    return None
 
 
 def running(layout: Layout) -> ClusterState | None:
