@@ -32,7 +32,6 @@ CANCELING: Final = "Canceling"
 DELETING: Final = "Deleting"
 
 _DISK_LIMITS_GIB: Final = (30, 2048)
-_RESERVED_PREFIXES: Final = ("kubernetes.azure.com/", "kubernetes.io/")
 _DISK_KEYS: Final = ("storage", "ephemeral-storage")
 _IMAGE_FAMILIES: Final[Mapping[str, str]] = {"azurelinux": "AzureLinux", "ubuntu": "Ubuntu"}
 
@@ -210,8 +209,7 @@ def node_labels(claim: Claim, *, gpu: bool) -> dict[str, str]:
 
 def reserved_label(key: str) -> bool:
     """Whether AKS refuses the key among a pool's labels; `node.kubernetes.io/` and the like are reserved with it."""
-    prefix = key.partition("/")[0] + "/"
-    return prefix.startswith(_RESERVED_PREFIXES) or prefix.endswith(".kubernetes.io/")
+    return labels.is_cloud_label(key)
 
 
 def disk_gib(claim: Claim) -> int:

@@ -52,6 +52,15 @@ RESERVED_SELECTOR_KEYS: Final = frozenset(
 )
 """Selector keys that state ownership: users cannot set them, they are never copied from a labelSelector."""
 
+_CLOUD_DOMAINS: Final = ("kubernetes.io", "k8s.io", "kubernetes.azure.com")
+
+
+def is_cloud_label(key: str) -> bool:
+    """Whether a label's prefix is a domain of Kubernetes or AKS, or lies in one: AKS refuses such labels on pools."""
+    domain, slash, _ = key.partition("/")
+    return bool(slash) and any(domain == each or domain.endswith(f".{each}") for each in _CLOUD_DOMAINS)
+
+
 # Annotations on Workspaces.
 RUNTIME: Final = "kaito.sh/runtime"
 ENABLE_LOAD_BALANCER: Final = "kaito.sh/enablelb"

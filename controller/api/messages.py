@@ -11,6 +11,9 @@ TEXT_LIMIT: Final = 600
 
 MAX_FIXES: Final = 3
 
+_READ_PER_CHARACTER: Final = 4
+"""Characters of a value that are read for each one shown, since runs of blanks are shown as one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -52,5 +55,8 @@ def shorten(text: str, limit: int) -> str:
 
 def quote(value: object, limit: int = 80) -> str:
     """A user's value in quotes, cut and stripped of control characters so that it cannot garble a terminal."""
-    printable = "".join(char if char.isprintable() else "?" for char in str(value))
+    text = str(value)
+    most = _READ_PER_CHARACTER * limit
+    head = text if len(text) <= most else text[:most] + "…"
+    printable = "".join(char if char.isprintable() else "?" for char in head)
     return f'"{shorten(printable, limit)}"'

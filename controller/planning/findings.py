@@ -67,9 +67,17 @@ class Findings:
 
 
 def collect(findings: Iterable[Finding]) -> Findings:
-    """Sorts findings into problems and warnings, repetitions dropped."""
-    found = tuple(dict.fromkeys(findings))
-    return Findings(
-        problems=tuple(finding for finding in found if isinstance(finding, Problem))[:MAX_PROBLEMS],
-        warnings=tuple(shorten(finding, WARNING_LIMIT) for finding in found if isinstance(finding, str)),
-    )
+    """Sorts findings into problems and warnings, repetitions dropped.
+
+    Nothing is asked for beyond the last problem that is shown, however much more there is to find.
+    """
+    problems: dict[Problem, None] = {}
+    warnings: dict[str, None] = {}
+    for finding in findings:
+        if isinstance(finding, str):
+            warnings[shorten(finding, WARNING_LIMIT)] = None
+            continue
+        problems[finding] = None
+        if len(problems) == MAX_PROBLEMS:
+            break
+    return Findings(tuple(problems), tuple(warnings))

@@ -14,7 +14,8 @@ IMAGE_LENGTH: Final = 512
 
 _COMPARED_LENGTH: Final = 100
 _MIN_BEGINNING: Final = 4
-_DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
+_LETTER_FIRST: Final = "ws-"
+_DNS_LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
 _IMAGE: Final = re.compile(
@@ -26,7 +27,7 @@ _IMAGE: Final = re.compile(
 
 
 def is_dns_label(text: str) -> bool:
-    """Whether the text is a DNS-1123 label."""
+    """Whether the text is a DNS-1035 label, as names of Services are; before Kubernetes 1.36 no others are taken."""
     return len(text) <= LABEL_LENGTH and _DNS_LABEL.fullmatch(text) is not None
 
 
@@ -52,9 +53,10 @@ def is_image(text: str) -> bool:
 
 
 def as_dns_label(text: str) -> str:
-    """The DNS-1123 label closest to the text, for a proposal; `workspace` when nothing of it can be kept."""
-    cleaned = re.sub(r"[^a-z0-9]+", "-", text[: 4 * LABEL_LENGTH].lower(), flags=re.ASCII)
-    return cleaned.strip("-")[:LABEL_LENGTH].strip("-") or "workspace"
+    """The DNS-1035 label closest to the text, for a proposal; `workspace` when nothing of it can be kept."""
+    cleaned = re.sub(r"[^a-z0-9]+", "-", text[: 4 * LABEL_LENGTH].lower(), flags=re.ASCII).strip("-")
+    begun = f"{_LETTER_FIRST}{cleaned}" if cleaned[:1].isdigit() else cleaned
+    return begun[:LABEL_LENGTH].strip("-") or "workspace"
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int, cutoff: float = 0.6) -> list[str]:

@@ -18,9 +18,6 @@ from controller.planning.sizing import SUGGESTIONS, Suggestion, fit, suggest, us
 MAX_COUNT: Final = 1000
 """The largest resource.count; the same limit stands in the CRD."""
 
-CLOUD_LABEL_PREFIXES: Final = ("kubernetes.io/", "kubernetes.azure.com/")
-"""Label prefixes AKS refuses on agent pools."""
-
 SIZE_REASONS: Final = frozenset(
     {Reason.INSUFFICIENT_GPU_MEMORY, Reason.GPU_NOT_SUPPORTED},
 )
@@ -32,7 +29,11 @@ _COUNT: Final = "resource.count"
 _SELECTOR: Final = "resource.labelSelector"
 _LABEL_FIX: Final = f"use {_SELECTOR}.matchLabels, for example {{apps: phi-3}}"
 _SIZE_FORM: Final = re.compile(r"(?:standard|basic)_(?P<letters>[a-z]{1,4})\d", re.IGNORECASE | re.ASCII)
-_ACCELERATORS: Final = {"NP": "an FPGA", "NM": "a media accelerator"}
+_ACCELERATORS: Final = {"NP": "an FPGA", "PB": "an FPGA", "NM": "a media accelerator"}
+_CPU_FAMILIES: Final = frozenset(
+    ("A", "B", "D", "DC", "DS", "E", "EC", "F", "FX", "G", "GS", "H", "HB", "HC", "HX", "L", "M"),
+)
+"""Letters that open the names of Azure sizes without any accelerator. Source: Azure, sizes for virtual machines."""
 
 
 def count(subject: Subject) -> Iterator[Finding]:
@@ -77,8 +78,8 @@ def _label(subject: Subject, key: str, value: str) -> Iterator[Finding]:
     if key in labels.RESERVED_SELECTOR_KEYS:
         why = "the label states which Workspace owns a node and is set by the controller"
         yield Problem(Reason.LABEL_RESERVED, field, f"{field} is reserved", why, ("remove it", _LABEL_FIX))
-    elif subject.auto_provision and key.startswith(CLOUD_LABEL_PREFIXES):
-        why = f"AKS refuses labels beginning with {' or '.join(CLOUD_LABEL_PREFIXES)} on new nodes"
+    elif subject.auto_provision and labels.is_cloud_label(key):
+        why = "AKS refuses labels of the domains kubernetes.io, k8s.io and kubernetes.azure.com on new nodes"
         yield Problem(Reason.LABEL_RESERVED, field, f"{field} is reserved", why, ("use a prefix of your own",))
     elif not (is_label_key(key) and is_label_value(value)):
         what = f"{field} with value {quote(value)} is no node label"
@@ -91,25 +92,29 @@ def instance_type(subject: Subject) -> Iterator[Finding]:
     wanted = subject.workspace.resource.instance_type
     known = subject.catalog.skus.get(wanted.strip().lower())
     if not wanted:
-        if subject.auto_provision:
-            what, why = f"{_TYPE} is missing", "nodes are to be made and their size cannot be derived"
-            yield Problem(Reason.INSTANCE_TYPE_REQUIRED, _TYPE, what, why, _proposals(subject))
+        yield _missing(subject)
     elif known is not None and known.alias_of:
         what = f"{_TYPE} {quote(wanted)} cannot be deployed"
         why = f"Azure calls the size {known.alias_of}"
         yield Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, (f"use {known.alias_of}",))
-    elif known is not None:
-        yield from _cautions(subject, known)
-    elif subject.auto_provision:
+    elif (size := known if subject.auto_provision else subject.catalog.sku(wanted)) is None:
         yield _no_gpu(subject, wanted) or _unknown(subject, wanted)
+    elif not size.gpu_count:
+        what, why = (
+            f"{_TYPE} {size.name} cannot be used",
+            "its number of GPUs is not known, and a pod asks for all of them",
+        )
+        yield Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, _proposals(subject))
+    elif known is None:
+        yield f"{_TYPE} {quote(wanted)} is a size of {size.cloud}: whether the model fits is not checked"
     else:
-        yield f"{_TYPE} {quote(wanted)} is not in the table of GPU sizes: whether the model fits is not checked"
+        yield from _cautions(subject, known)
 
 
 def gpu_fit(subject: Subject) -> Iterator[Finding]:
     """The model must run on the GPUs of the size and fit them, on as many nodes as are asked for."""
     preset, sku = subject.preset, subject.sku
-    if preset is None or sku is None:
+    if preset is None or sku is None or not sku.gpu_count:
         return
     asked = subject.workspace.resource.count
     verdict = fit(preset, sku, use_of(subject.workspace), nodes=max(asked or DEFAULT_COUNT, DEFAULT_COUNT))
@@ -173,13 +178,23 @@ def _gpu_supported(subject: Subject, preset: Preset, sku: Sku) -> Iterator[Findi
     yield Problem(Reason.GPU_NOT_SUPPORTED, _TYPE, what, why, _proposals(subject))
 
 
+def _missing(subject: Subject) -> Problem:
+    what = f"{_TYPE} is missing"
+    if subject.auto_provision:
+        why = "nodes are to be made and their size cannot be derived"
+        return Problem(Reason.INSTANCE_TYPE_REQUIRED, _TYPE, what, why, _proposals(subject))
+    why = "the size of the nodes decides how the model is started"
+    fix = f"set {_TYPE} to the value of the label {labels.INSTANCE_TYPE} on the nodes"
+    return Problem(Reason.INSTANCE_TYPE_REQUIRED, _TYPE, what, why, (fix,))
+
+
 def _no_gpu(subject: Subject, wanted: str) -> Problem | None:
     form = _SIZE_FORM.match(wanted)
     if form is None:
         return None
     letters = form["letters"].upper()
     has = _ACCELERATORS.get(letters[:2])
-    if letters.startswith("N") and has is None:
+    if has is None and letters not in _CPU_FAMILIES:
         return None
     what = f"{_TYPE} {quote(wanted)} has {f'{has} but ' if has else ''}no GPU"
     return Problem(Reason.INSTANCE_TYPE_HAS_NO_GPU, _TYPE, what, _need(subject), _proposals(subject))
@@ -197,8 +212,10 @@ def _unknown(subject: Subject, wanted: str) -> Problem:
     close = nearest(full, usable, limit=SUGGESTIONS, cutoff=0.75)
     what = f"{_TYPE} {quote(wanted)} is in no table of GPU sizes"
     why = f"{len(usable)} Azure sizes with a GPU are known"
-    meant = [f"use {name}" for name in close[:1]]
-    return Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, tuple(dict.fromkeys([*meant, *_proposals(subject)])))
+    meant = tuple(f"use {name}" for name in close[:1])
+    others = tuple(f"use {describe(found.sku, found.nodes)}" for found in _suggestions(subject))
+    fresh = tuple(each for each in others if not each.startswith(tuple(f"{one} " for one in meant)))
+    return Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, (*meant, *fresh) or _proposals(subject))
 
 
 def _cautions(subject: Subject, sku: Sku) -> Iterator[str]:

@@ -29,7 +29,7 @@ PRIVATE: Final = "private"
 NODE_IMAGE_FAMILIES: Final = ("ubuntu", "azurelinux")
 
 _PRESET: Final = "inference.preset"
-_LABEL_GRAMMAR: Final = "it names a Service: 1 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends"
+_LABEL_GRAMMAR: Final = "it names a Service: 1 to 63 characters of a-z, 0-9 and -, a letter first and no - last"
 
 
 def name(subject: Subject) -> Iterator[Finding]:
@@ -263,7 +263,10 @@ def _preset_spec(subject: Subject) -> PresetSpec | None:
 
 
 def _example(subject: Subject) -> str:
-    return subject.catalog.preset_names[0]
+    """A preset anybody can serve: current, with a published image and weights nobody has to approve."""
+    every = subject.catalog.presets.values()
+    free = (each.name for each in every if each.status is PresetStatus.ACTIVE and each.image and not each.gated)
+    return next(free, subject.catalog.preset_names[0])
 
 
 def _not_supported(field: str, thing: str, fix: str) -> Problem:

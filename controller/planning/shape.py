@@ -1,6 +1,7 @@
-"""The JSON types of a Workspace's fields, so that whatever is wrong with them is told at once and by name.
+"""The JSON types and sizes of a Workspace's fields, so that whatever is wrong with them is told at once and by name.
 
-The API server's schema says the same after us; a mutating webhook sees objects before it.
+The API server's schema says the same after us; a mutating webhook sees objects before it, so what is larger than the
+schema allows is told in one sentence and not looked into.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,26 +28,54 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A string of so many characters at most."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list whose entries have one shape."""
+    """A list whose entries have one shape, so many at most; without a number the whole request is the limit."""
 
     entry: "Shape"
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """An object with keys of the user's choice whose values have one shape."""
+    """An object with keys of the user's choice whose values have one shape, so many at most."""
 
     value: "Shape"
+    most: int | None = None
 
 
-Shape: TypeAlias = Kind | ListOf | MapOf | Mapping[str, "Shape"]
+Shape: TypeAlias = Kind | Text | ListOf | MapOf | Mapping[str, "Shape"]
 """What a field may hold; a mapping lists the fields that are known, others are left to the API server."""
 
+_NAME: Final = Text(253)
+_IMAGE: Final = Text(512)
+_PULL_SECRETS: Final = ListOf(Kind.TEXT, most=100)
+
 PRESET: Final[Shape] = {
-    "name": Kind.TEXT,
+    "name": _NAME,
     "accessMode": Kind.TEXT,
-    "presetOptions": {"image": Kind.TEXT, "imagePullSecrets": ListOf(Kind.TEXT), "modelAccessSecret": Kind.TEXT},
+    "presetOptions": {"image": _IMAGE, "imagePullSecrets": _PULL_SECRETS, "modelAccessSecret": _NAME},
+}
+
+DATA_SOURCE: Final[Shape] = {
+    "name": _NAME,
+    "urls": ListOf(Kind.TEXT, most=1000),
+    "image": _IMAGE,
+    "imagePullSecrets": _PULL_SECRETS,
+}
+
+TUNING: Final[Shape] = {
+    "preset": PRESET,
+    "method": Text(16),
+    "config": _NAME,
+    "input": DATA_SOURCE,
+    "output": {"image": _IMAGE, "imagePushSecret": _NAME},
 }
 
 WORKSPACE: Final[Shape] = {
@@ -63,41 +92,55 @@ WORKSPACE: Final[Shape] = {
     },
     "resource": {
         "count": Kind.WHOLE,
-        "instanceType": Kind.TEXT,
+        "instanceType": _NAME,
         "labelSelector": {
-            "matchLabels": MapOf(Kind.TEXT),
-            "matchExpressions": ListOf({"key": Kind.TEXT, "operator": Kind.TEXT, "values": ListOf(Kind.TEXT)}),
+            "matchLabels": MapOf(Kind.TEXT, most=64),
+            "matchExpressions": ListOf(
+                {"key": Kind.TEXT, "operator": Kind.TEXT, "values": ListOf(Kind.TEXT)},
+                most=64,
+            ),
         },
-        "preferredNodes": ListOf(Kind.TEXT),
+        "preferredNodes": ListOf(Kind.TEXT, most=1000),
     },
     "inference": {
         "preset": PRESET,
         "template": Kind.OBJECT,
-        "config": Kind.TEXT,
-        "adapters": ListOf(Kind.OBJECT),
+        "config": _NAME,
+        "adapters": ListOf({"source": DATA_SOURCE, "strength": Text(32)}, most=10),
     },
-    "tuning": Kind.OBJECT,
+    "tuning": TUNING,
 }
-"""The fields of a Workspace this release reads."""
+"""The fields of a Workspace this release knows; the limits are those of the CRD."""
 
 
 def type_problems(obj: Any) -> tuple[Problem, ...]:
-    """Every field whose JSON type is wrong, at most ten; null counts as absent.
+    """The first ten of `shape_problems`."""
+    return tuple(islice(shape_problems(obj), MAX_TYPE_PROBLEMS))
 
-    What has none can be parsed: the shape covers every field `parse_workspace` reads.
+
+def shape_problems(obj: Any) -> Iterator[Problem]:
+    """Every field whose JSON type is wrong or that is larger than the CRD allows, as they are asked for.
+
+    Null counts as absent. What has none can be parsed: the shape covers every field `parse_workspace` reads. Of a field
+    that is too large only that is told, its entries are not looked at.
     """
-    return tuple(islice(_walk(obj, WORKSPACE, ""), MAX_TYPE_PROBLEMS))
+    return _walk(obj, WORKSPACE, "")
 
 
 def _walk(value: Any, shape: Shape, path: str) -> Iterator[Problem]:
     if not _matches(value, shape):
         yield _problem(value, shape, path)
         return
+    if isinstance(shape, (Text, ListOf, MapOf)) and shape.most is not None and len(value) > shape.most:
+        yield _too_large(value, shape.most, path)
+        return
     match shape:
         case ListOf(entry=entry):
-            yield from chain.from_iterable(_walk(each, entry, f"{path}[{i}]") for i, each in enumerate(value))
+            numbered = ((i, each) for i, each in enumerate(value) if _needs_a_look(each, entry))
+            yield from chain.from_iterable(_walk(each, entry, f"{path}[{i}]") for i, each in numbered)
         case MapOf(value=entry):
-            yield from chain.from_iterable(_walk(each, entry, f"{path}[{quote(key)}]") for key, each in value.items())
+            listed = ((key, each) for key, each in value.items() if _needs_a_look(each, entry))
+            yield from chain.from_iterable(_walk(each, entry, f"{path}[{quote(key)}]") for key, each in listed)
         case Mapping():
             present = ((key, inner) for key, inner in shape.items() if value.get(key) is not None)
             yield from chain.from_iterable(_walk(value[key], inner, _join(path, key)) for key, inner in present)
@@ -105,9 +148,25 @@ def _walk(value: Any, shape: Shape, path: str) -> Iterator[Problem]:
             return
 
 
+def _needs_a_look(entry: Any, shape: Shape) -> bool:
+    # Most entries are plain strings that are right; naming each one's path would cost more than all the rest.
+    return not (isinstance(shape, Kind) and _matches(entry, shape))
+
+
+def _too_large(value: Any, most: int, path: str) -> Problem:
+    unit = "characters" if isinstance(value, str) else "entries"
+    return Problem(
+        Reason.FIELD_TYPE_INVALID,
+        path,
+        f"{path} has {len(value)} {unit}",
+        f"{most} are the most it can have",
+        (f"leave at most {most} {unit} in it",),
+    )
+
+
 def _matches(value: Any, shape: Shape) -> bool:
     match shape:
-        case Kind.TEXT:
+        case Kind.TEXT | Text():
             return isinstance(value, str)
         case Kind.WHOLE:
             return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _HUGE
@@ -121,6 +180,8 @@ def _problem(value: Any, shape: Shape, path: str) -> Problem:
     match shape:
         case Kind():
             expected = shape.value
+        case Text():
+            expected = Kind.TEXT.value
         case ListOf():
             expected = "a list"
         case _:

@@ -5,9 +5,9 @@ away.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from itertools import chain
-from typing import Any, Final
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Final
 
 from controller.api.json import Json, is_deleting
 from controller.api.labels import BYPASS_RESOURCE_CHECKS
@@ -18,7 +18,7 @@ from controller.catalog import Catalog
 from controller.planning import node_rules, rules
 from controller.planning.findings import Finding, Findings, Subject, collect
 from controller.planning.machines import selector_labels
-from controller.planning.shape import type_problems
+from controller.planning.shape import shape_problems, type_problems
 
 __all__ = ["Findings", "validate", "validate_update"]
 
@@ -26,6 +26,12 @@ PUBLIC: Final = "public"
 """The access mode that is meant where none is written."""
 
 _RULES: Final = (*rules.RULES, *node_rules.RULES)
+
+_NO: Final = frozenset({"false", "no", "0", "off"})
+"""Values with which the bypass annotation is not meant; KAITO bypasses whatever the value."""
+
+_TOLERATED: Final = 1000
+"""Findings of a stored object that are remembered; the limits of the CRD keep it far below."""
 
 _NEW: Final = "make a new Workspace with the value you want and delete this one"
 
@@ -40,12 +46,7 @@ def validate(obj: Json, catalog: Catalog, *, auto_provision: bool = True) -> Fin
         catalog: models and sizes to judge it by.
         auto_provision: whether nodes are made for Workspaces; otherwise existing nodes are used.
     """
-    wrong_types = type_problems(obj)
-    if wrong_types:
-        return Findings(wrong_types)
-    subject = Subject(parse_workspace(obj), obj, catalog, auto_provision)
-    found = chain.from_iterable(rule(subject) for rule in _RULES)
-    return collect(_bypass(found) if BYPASS_RESOURCE_CHECKS in subject.workspace.annotations else found)
+    return collect(_examine(obj, catalog, auto_provision=auto_provision))
 
 
 def validate_update(old: Json, new: Json, catalog: Catalog, *, auto_provision: bool = True) -> Findings:
@@ -56,17 +57,31 @@ def validate_update(old: Json, new: Json, catalog: Catalog, *, auto_provision: b
     """
     if is_deleting(new):
         return Findings()
-    before = validate(old, catalog, auto_provision=auto_provision)
-    after = validate(new, catalog, auto_provision=auto_provision)
-    fresh = tuple(problem for problem in after.problems if problem not in before.problems)
-    changed = tuple(_forbidden_changes(old, new))
-    return Findings(
-        problems=(*changed, *(problem for problem in fresh if not _told(problem, changed))),
-        warnings=tuple(warning for warning in after.warnings if warning not in before.warnings),
-    )
+    before = frozenset(islice(_examine(old, catalog, auto_provision=auto_provision), _TOLERATED))
+    changes = tuple(_forbidden_changes(old, new, catalog))
+    told = {change.field for change in changes}
+    fresh = (finding for finding in _examine(new, catalog, auto_provision=auto_provision) if finding not in before)
+    return collect(chain(changes, (each for each in fresh if isinstance(each, str) or each.field not in told)))
 
 
-def _bypass(findings: Iterator[Finding]) -> Iterator[Finding]:
+def _examine(obj: Json, catalog: Catalog, *, auto_provision: bool) -> Iterator[Finding]:
+    wrong = shape_problems(obj)
+    first = next(wrong, None)
+    if first is not None:
+        return chain((first,), wrong)
+    subject = Subject(parse_workspace(obj), obj, catalog, auto_provision)
+    return _bypass(chain.from_iterable(rule(subject) for rule in _RULES), subject.workspace)
+
+
+def _bypass(findings: Iterator[Finding], workspace: Workspace) -> Iterator[Finding]:
+    value = workspace.annotations.get(BYPASS_RESOURCE_CHECKS)
+    if value is None:
+        yield from findings
+        return
+    if value.strip().lower() in _NO:
+        yield f"{BYPASS_RESOURCE_CHECKS} is {quote(value)} and bypasses nothing here; in KAITO it does with any value"
+        yield from findings
+        return
     for finding in findings:
         if isinstance(finding, Problem) and finding.reason in node_rules.SIZE_REASONS:
             yield f"accepted because {BYPASS_RESOURCE_CHECKS} is set: {finding.what} ({finding.reason})"
@@ -74,57 +89,115 @@ def _bypass(findings: Iterator[Finding]) -> Iterator[Finding]:
             yield finding
 
 
-def _told(problem: Problem, changes: tuple[Problem, ...]) -> bool:
-    return any(problem.field == change.field for change in changes)
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """A field that stays as it is.
+
+    Attributes:
+        field: its path.
+        meaning: what to compare, so that another spelling of the same is no change.
+        shown: the value in the user's words.
+        why: what was made by it.
+        settable: whether a value may be given where there was none.
+    """
+
+    field: str
+    meaning: Callable[[Workspace, Catalog], object]
+    shown: Callable[[Workspace], str]
+    why: str
+    settable: bool = False
 
 
-def _comparable(preset: PresetSpec | None) -> PresetSpec | None:
-    """The preset with the access mode that is meant where none is written."""
-    return preset and replace(preset, access_mode=preset.access_mode or PUBLIC)
+_SIZED: Final = "nodes were sized for that model"
+_MADE: Final = "the Workspace was made for it"
 
 
-_IMMUTABLE: Final[tuple[tuple[str, Callable[[Workspace], Any], str], ...]] = (
-    ("resource.count", lambda workspace: workspace.resource.count, "nodes were made by that number"),
-    ("resource.instanceType", lambda workspace: workspace.resource.instance_type, "nodes of that size exist"),
-    ("resource.labelSelector", selector_labels, "nodes were chosen and labelled by it"),
-    ("inference", lambda workspace: workspace.inference is not None, "the Workspace was made for it"),
-    ("tuning", lambda workspace: workspace.tuning is not None, "the Workspace was made for it"),
-    (
-        "inference.preset",
-        lambda workspace: workspace.inference and _comparable(workspace.inference.preset),
-        "nodes were sized for that model",
-    ),
+def _preset(workspace: Workspace) -> PresetSpec:
+    return (workspace.inference and workspace.inference.preset) or PresetSpec("")
+
+
+def _access(workspace: Workspace) -> str:
+    return _preset(workspace).access_mode or PUBLIC
+
+
+def _model(workspace: Workspace, catalog: Catalog) -> str:
+    known = catalog.preset(_preset(workspace).name)
+    return (known.name if known else _preset(workspace).name.strip()).lower()
+
+
+def _size(workspace: Workspace, _: Catalog) -> str:
+    return workspace.resource.instance_type.strip().lower()
+
+
+def _labels(workspace: Workspace) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(selector_labels(workspace).items()))
+
+
+_BLOCKS: Final[tuple[tuple[str, Callable[[Workspace], bool], str], ...]] = (
+    ("inference", lambda workspace: workspace.inference is not None, _MADE),
+    ("tuning", lambda workspace: workspace.tuning is not None, _MADE),
+    ("inference.preset", lambda workspace: bool(workspace.inference and workspace.inference.preset), _SIZED),
     (
         "inference.template",
         lambda workspace: bool(workspace.inference and workspace.inference.template is not None),
-        "the Workspace was made for it",
+        _MADE,
     ),
 )
-"""Fields that stay as they are: path, what to compare, and why."""
+"""Blocks that neither come nor go: path, whether it is there, and why."""
 
-_MAY_BE_SET_LATER: Final = frozenset({"resource.count", "resource.instanceType"})
+_FIELDS: Final = (
+    _Fixed(
+        "resource.count",
+        lambda workspace, _: workspace.resource.count,
+        lambda workspace: "" if workspace.resource.count is None else str(workspace.resource.count),
+        "nodes were made by that number",
+        settable=True,
+    ),
+    _Fixed(
+        "resource.instanceType",
+        _size,
+        lambda workspace: workspace.resource.instance_type,
+        "nodes of that size exist",
+        settable=True,
+    ),
+    _Fixed(
+        "resource.labelSelector",
+        lambda workspace, _: selector_labels(workspace),
+        _labels,
+        "nodes were chosen and labelled by it",
+    ),
+    _Fixed("inference.preset.name", _model, lambda workspace: _preset(workspace).name, _SIZED),
+    _Fixed(
+        "inference.preset.accessMode",
+        lambda workspace, _: _access(workspace),
+        _access,
+        "whose image is run was decided by it",
+    ),
+)
+"""Fields that keep their meaning. Image and Secrets of a preset are not among them: they may be renewed."""
 
 
-def _forbidden_changes(old: Json, new: Json) -> Iterator[Problem]:
+def _forbidden_changes(old: Json, new: Json, catalog: Catalog) -> Iterator[Problem]:
     if type_problems(old) or type_problems(new):
         return
     before, after = parse_workspace(old), parse_workspace(new)
-    toggled = (before.inference is None) != (after.inference is None)
-    for field, read, why in _IMMUTABLE:
-        was, now = read(before), read(after)
-        if _same(was, now) or (field in _MAY_BE_SET_LATER and not was) or (toggled and field.startswith("inference.")):
+    moved: list[str] = []
+    for field, present, why in _BLOCKS:
+        was = present(before)
+        if was != present(after) and not _within(field, moved):
+            moved.append(field)
+            yield _immutable(field, f"{field} was {'removed' if was else 'added'}", why)
+    for each in _FIELDS:
+        same = each.meaning(before, catalog) == each.meaning(after, catalog)
+        if same or (each.settable and not each.shown(before)) or _within(each.field, moved):
             continue
-        yield Problem(Reason.FIELD_IMMUTABLE, field, _change(field, was, now), why, ("put the old value back", _NEW))
+        what = f"{each.field} changes from {quote(each.shown(before))} to {quote(each.shown(after))}"
+        yield _immutable(each.field, what, each.why)
 
 
-def _same(was: object, now: object) -> bool:
-    # Of the fields compared, only the name of a size is text, and letter case means nothing in it.
-    return was.lower() == now.lower() if isinstance(was, str) and isinstance(now, str) else was == now
+def _within(field: str, blocks: list[str]) -> bool:
+    return any(field.startswith(f"{block}.") for block in blocks)
 
 
-def _change(field: str, was: object, now: object) -> str:
-    if isinstance(was, bool):
-        return f"{field} was {'removed' if was else 'added'}"
-    if isinstance(was, (str, int)) and isinstance(now, (str, int)):
-        return f"{field} changes from {quote(was)} to {quote(now)}"
-    return f"{field} changes"
+def _immutable(field: str, what: str, why: str) -> Problem:
+    return Problem(Reason.FIELD_IMMUTABLE, field, what, why, ("put the old value back", _NEW))

@@ -135,7 +135,7 @@ REFUSED: list[tuple[str, Json, list[str]]] = [
         "size without GPU",
         example(resource__instanceType="Standard_D4s_v5"),
         [
-            'resource.instanceType: "Standard_D4s_v5" has no GPU: phi-3-mini-4k-instruct needs 10.3 GiB of GPU memory',
+            'resource.instanceType: "Standard_D4s_v5" has no GPU: phi-3-mini-4k-instruct needs 10.31 GiB of GPU memory',
             "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU)",
             "(InstanceTypeHasNoGpu)",
         ],
@@ -148,7 +148,7 @@ REFUSED: list[tuple[str, Json, list[str]]] = [
     (
         "size too small",
         example(resource__instanceType="Standard_NV6ads_A10_v5"),
-        ["Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct", "gets 3.1 GiB", "(InsufficientGpuMemory)"],
+        ["Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct", "gets 3.13 GiB", "(InsufficientGpuMemory)"],
     ),
     (
         "inference and tuning together",
@@ -177,6 +177,21 @@ REFUSED: list[tuple[str, Json, list[str]]] = [
         "a name no Service can have",
         example(metadata__name="a.b"),
         ['metadata.name: "a.b" cannot be used', "(NameInvalid)"],
+    ),
+    (
+        "a name only new clusters take for a Service",
+        example(metadata__name="3-phi"),
+        ['metadata.name: "3-phi" cannot be used', 'Fix: use a name such as "ws-3-phi" (NameInvalid)'],
+    ),
+    (
+        "a list that is too long",
+        example(resource__labelSelector={"matchExpressions": [{}] * 5000}),
+        ["resource.labelSelector.matchExpressions: has 5000 entries: 64 are the most it can have"],
+    ),
+    (
+        "a size nobody knows the GPUs of",
+        example(resource__instanceType="Standard_ND46s_H100_v5"),
+        ["its number of GPUs is not known", "Fix: use Standard_NC4as_T4_v3", "(InstanceTypeUnknown)"],
     ),
     (
         "a reserved label",

@@ -76,7 +76,7 @@ def test_the_commands_to_use_it_by_hand_lead_to_a_ready_workspace_and_away_again
     assert "workspace.kaito.sh/workspace-phi-3-mini condition met" in shown
     for reason in ("MachineCreated", "MachinesReady", "ResourcesReady", "InferenceReady", "WorkspaceReady"):
         assert reason in shown, f"`kubectl describe` does not tell of {reason}:\n{shown[-5000:]}"
-    assert "it needs 10.3 GiB of GPU memory" in shown
+    assert "it needs 10.31 GiB of GPU memory" in shown
     assert 'workspace.kaito.sh "workspace-phi-3-mini" deleted' in shown
 
 

@@ -42,7 +42,7 @@ def neither(manifest: Json) -> None:
 
 
 def everything_at_once(manifest: Json) -> None:
-    for mistake in (preset("phi-4"), resource(instanceType="Standard_NC4as_T4_v2"), resource(count=0)):
+    for mistake in (preset("phi-9"), resource(instanceType="Standard_NC4as_T4_v2"), resource(count=0)):
         mistake(manifest)
 
 

@@ -63,16 +63,6 @@ class Fit:
         return (self.usable or 0) * self.percent // 100
 
     @property
-    def needed_gib(self) -> float:
-        """GiB of all terms together on the fullest GPU."""
-        return self.needed / BYTES_PER_GIB
-
-    @property
-    def offered_gib(self) -> float:
-        """GiB of each GPU the program is given; 0 when unknown."""
-        return self.offered / BYTES_PER_GIB
-
-    @property
     def known(self) -> bool:
         """Whether the size's GPUs and their memory are known; without that nothing can be said."""
         return self.usable is not None and self.available > 0
@@ -98,21 +88,36 @@ class Fit:
 
     @property
     def need_text(self) -> str:
-        """The left side of the sum, such as `10.3 GiB of GPU memory (7.3 weights + 0.8 KV cache ...)`."""
-        terms = " + ".join(f"{_gib(self.load.on_each(term, self.layout))} {term.label}" for term in self.load.terms)
+        """The left side of the sum, such as `10.31 GiB of GPU memory (7.26 weights + 0.75 KV cache ...)`.
+
+        The terms as they are shown add up to the amount as it is shown.
+        """
+        terms = " + ".join(f"{_gib(share)} {label}" for label, share in self._shares)
         where = "of GPU memory" if self.layout.gpus == 1 else f"on each of {self.layout.gpus} GPUs"
-        return f"{self.needed_gib:.1f} GiB {where} ({terms})"
+        return f"{self._needed_text} GiB {where} ({terms})"
+
+    @property
+    def _shares(self) -> list[tuple[str, int]]:
+        return [(term.label, self.load.on_each(term, self.layout)) for term in self.load.terms]
+
+    @property
+    def _needed_text(self) -> str:
+        return f"{sum(_hundredths(share) for _, share in self._shares) / 100:.2f}"
+
+    @property
+    def _offered_text(self) -> str:
+        return f"{round(_hundredths(self.usable or 0) * self.percent / 100) / 100:.2f}"
 
     @property
     def offer_text(self) -> str:
-        """The right side, such as `12.5 GiB (1 GPU x 14.9 usable x 84%)`."""
+        """The right side, such as `12.52 GiB (1 GPU x 14.90 usable x 84%)`."""
         if self.usable is None or not self.known:
             return "an unknown amount"
         devices = "1 GPU x " if self.layout.gpus == 1 else ""
         each = "" if self.layout.gpus == 1 else " on each"
         if self.layout.gpus > self.available:
             each = f" on {count(self.available, 'GPU')} only"
-        return f"{self.offered_gib:.1f} GiB{each} ({devices}{_gib(self.usable)} usable x {self.percent}%)"
+        return f"{self._offered_text} GiB{each} ({devices}{_gib(self.usable)} usable x {self.percent}%)"
 
     def explain(self) -> str:
         """The whole sum, a line for each term with its source, and what it comes to."""
@@ -122,17 +127,17 @@ class Fit:
         layout = self.layout
         yield f"{self.preset} on {self.nodes} x {self.sku}: {self._verdict()}"
         each = "1 GPU" if layout.gpus == 1 else f"each of {layout.gpus} GPUs"
-        yield f"{each} needs {self.needed_gib:.2f} GiB:"
+        yield f"{each} needs {self._needed_text} GiB:"
         for term in self.load.terms:
-            share = self.load.on_each(term, layout) / BYTES_PER_GIB
-            yield f"  {share:8.2f}  {term.label}: {term.source}; {term.share}"
-        yield f"and is given {self.offered_gib:.2f} GiB:"
+            share = _gib(self.load.on_each(term, layout))
+            yield f"  {share:>8}  {term.label}: {term.source}; {term.share}"
+        yield f"and is given {self._offered_text} GiB:"
         if self.usable is not None:
             usable = (
                 "usable, as its driver reports" if self.measured else "usable: the nominal figure read as decimal GB"
             )
             yield f"  {self.nominal_gib or 0:8.2f}  nominal"
-            yield f"  {self.usable / BYTES_PER_GIB:8.2f}  {usable}"
+            yield f"  {_gib(self.usable):>8}  {usable}"
             yield f"  {self.percent / 100:8.2f}  of that, the rest absorbs fragmentation"
         if self.cache_tokens:
             yield f"room for {self.cache_tokens} tokens of KV cache; one request can have {self.longest_context}"
@@ -156,4 +161,8 @@ def count(number: int, noun: str) -> str:
 
 
 def _gib(amount: int) -> str:
-    return f"{amount / BYTES_PER_GIB:.1f}"
+    return f"{_hundredths(amount) / 100:.2f}"
+
+
+def _hundredths(amount: int) -> int:
+    return round(100 * amount / BYTES_PER_GIB)

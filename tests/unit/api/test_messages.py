@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,21 @@ def test_a_text_is_short_and_always_ends_with_its_code(what: str, why: str, fixe
 @given(st.text(), st.integers(min_value=1, max_value=50))
 def test_shortening_keeps_the_limit(text: str, limit: int) -> None:
     assert len(shorten(text, limit)) <= limit
+
+
+def test_of_a_long_value_only_the_beginning_is_read() -> None:
+    class Counted(str):
+        __slots__ = ()
+
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError("the whole value is walked through")
+
+        def __str__(self) -> str:
+            return self
+
+    assert quote(Counted("x" * 1_000_000)) == '"' + "x" * 79 + '…"'
+    assert quote(" " * 1_000 + "x") == '"…"'
+    assert quote("x" + " " * 1_000) == '"x …"'
 
 
 @pytest.mark.parametrize("value", ["\x1b[31mred", "a\x00b", "line\nbreak"])

@@ -12,7 +12,8 @@ from controller.planning import names
     [
         ("a", True),
         ("a-1", True),
-        ("1a", True),
+        ("1a", False),
+        ("a1", True),
         ("a" * 63, True),
         ("a" * 64, False),
         ("", False),
@@ -87,6 +88,12 @@ def test_image(text: str, valid: bool) -> None:
 @given(st.text(max_size=300))
 def test_a_proposed_name_is_always_a_valid_one(text: str) -> None:
     assert names.is_dns_label(names.as_dns_label(text))
+
+
+def test_a_proposed_name_keeps_what_it_can() -> None:
+    assert names.as_dns_label("Base_Inf") == "base-inf"
+    assert names.as_dns_label("3-phi") == "ws-3-phi"
+    assert names.as_dns_label("--") == "workspace"
 
 
 def test_the_nearest_name_comes_first_whatever_the_letter_case() -> None:

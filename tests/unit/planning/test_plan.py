@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.api.json import Json
 from controller.api.reasons import Reason
@@ -8,7 +10,9 @@ from controller.api.workspace import parse_workspace
 from controller.catalog import load_catalog
 from controller.planning.observed import Observed
 from controller.planning.plan import Target, machines_to_create, make_plan, resolve
+from controller.planning.validation import validate
 from tests.unit.planning.builders import V100, claim, node, workspace, workspace_object
+from tests.unit.planning.manifests import changed, manifests
 
 CATALOG = load_catalog()
 OWNER = workspace()
@@ -32,7 +36,7 @@ def test_the_example_resolves_to_one_v100_node() -> None:
         ({"inference": None}, Reason.EXACTLY_ONE_OF),
         (
             {"resource": {"instanceType": "Standard_ND46s_H100_v5", "labelSelector": {}}},
-            Reason.INSTANCE_TYPE_REQUIRED,
+            Reason.INSTANCE_TYPE_UNKNOWN,
         ),
         ({"resource": {"instanceType": "Standard_NC7", "labelSelector": {}}}, Reason.INSTANCE_TYPE_UNKNOWN),
     ],
@@ -42,6 +46,22 @@ def test_what_admission_would_refuse_is_refused_here_too(overrides: Json, reason
     found = resolve(parse_workspace(obj), obj, CATALOG, provision=True)
     assert not isinstance(found, Target)
     assert reason in {problem.reason for problem in found}
+
+
+@given(manifests(), st.sampled_from([*CATALOG.skus, *CATALOG.elsewhere, "", "Standard_X9"]), st.booleans())
+def test_whatever_admission_lets_in_has_a_target(obj: Json, size: str, provision: bool) -> None:
+    asked = changed(obj, "resource.instanceType", size)
+    if not validate(asked, CATALOG, auto_provision=provision).problems:
+        found = resolve(parse_workspace(asked), asked, CATALOG, provision=provision)
+        assert isinstance(found, Target), f"admitted on {size!r} and refused afterwards: {found}"
+
+
+@pytest.mark.parametrize("provision", [True, False])
+def test_no_size_is_let_in_that_has_no_target(provision: bool) -> None:
+    for size in (*CATALOG.skus, *CATALOG.elsewhere):
+        obj = workspace_object(resource={"instanceType": size, "labelSelector": {}})
+        if not validate(obj, CATALOG, auto_provision=provision).problems:
+            assert isinstance(resolve(parse_workspace(obj), obj, CATALOG, provision=provision), Target), size
 
 
 def test_the_deployment_waits_for_its_nodes() -> None:

@@ -43,7 +43,6 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("an unknown runtime", {"metadata__annotations": {"kaito.sh/runtime": "something"}}),
     ("vLLM on a V100", {"metadata__annotations": {"kaito.sh/runtime": "vllm"}}),
     ("an image family in any case", {"metadata__annotations": {"kaito.sh/node-image-family": " AzureLinux "}}),
-    ("a name that begins with a digit", {"metadata__name": "1abc"}),
     ("a generated name", {"metadata": {"generateName": "phi-"}}),
     ("preferred nodes", {"resource__preferredNodes": ["n1", "n2"]}),
     ("an own image", {"inference__preset": {**PRIVATE, "presetOptions": {"image": "r.example/phi:1"}}}),
@@ -56,7 +55,6 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ),
     ("too small, but bypassed", {"resource__instanceType": "Standard_NV6ads_A10_v5", "metadata__annotations": BYPASS}),
     ("a K80, but bypassed", {"resource__instanceType": "Standard_NC6", "metadata__annotations": BYPASS}),
-    ("a size of unknown memory", {"resource__instanceType": "Standard_ND46s_H100_v5"}),
 ]
 
 SIZE, COUNT, SELECTOR = "resource.instanceType", "resource.count", "resource.labelSelector"
@@ -64,6 +62,7 @@ OPTIONS = "inference.preset.presetOptions"
 REFUSED: list[tuple[str, dict[str, Any], list[tuple[Reason, str]]]] = [
     ("upper case and dots in the name", {"metadata__name": "Base_Inf"}, [(Reason.NAME_INVALID, "metadata.name")]),
     ("a dot in the name", {"metadata__name": "a.b"}, [(Reason.NAME_INVALID, "metadata.name")]),
+    ("a name that begins with a digit", {"metadata__name": "1abc"}, [(Reason.NAME_INVALID, "metadata.name")]),
     ("64 characters", {"metadata__name": "a" * 64}, [(Reason.NAME_INVALID, "metadata.name")]),
     ("no name", {"metadata__name": None}, [(Reason.FIELD_REQUIRED, "metadata.name")]),
     ("a bad prefix", {"metadata": {"generateName": "Phi-"}}, [(Reason.NAME_INVALID, "metadata.name")]),
@@ -107,6 +106,10 @@ REFUSED: list[tuple[str, dict[str, Any], list[tuple[Reason, str]]]] = [
      [(Reason.LABEL_RESERVED, f'{SELECTOR}.matchLabels["kaito.sh/workspace-uid"]')]),
     ("a label of the cloud", {"resource__labelSelector__matchLabels": {"kubernetes.azure.com/mode": "user"}},
      [(Reason.LABEL_RESERVED, f'{SELECTOR}.matchLabels["kubernetes.azure.com/mode"]')]),
+    ("a label of Kubernetes", {"resource__labelSelector__matchLabels": {"topology.kubernetes.io/zone": "1"}},
+     [(Reason.LABEL_RESERVED, f'{SELECTOR}.matchLabels["topology.kubernetes.io/zone"]')]),
+    ("a label of a Kubernetes subdomain", {"resource__labelSelector__matchLabels": {"a.k8s.io/b": "1"}},
+     [(Reason.LABEL_RESERVED, f'{SELECTOR}.matchLabels["a.k8s.io/b"]')]),
     ("no label at all", {"resource__labelSelector__matchLabels": {"a b": "c"}},
      [(Reason.SELECTOR_INVALID, f'{SELECTOR}.matchLabels["a b"]')]),
     ("a value that is no label", {"resource__labelSelector__matchLabels": {"a": "x" * 64}},
@@ -119,6 +122,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[tuple[Reason, str]]]] = [
     ("count 1.0", {"resource__count": 1.0}, [(Reason.FIELD_TYPE_INVALID, COUNT)]),
     ("no size", {"resource__instanceType": None}, [(Reason.INSTANCE_TYPE_REQUIRED, SIZE)]),
     ("a misspelt size", {"resource__instanceType": "Standard_NC6_v3"}, [(Reason.INSTANCE_TYPE_UNKNOWN, SIZE)]),
+    ("a size with an unknown number of GPUs", {"resource__instanceType": "Standard_ND46s_H100_v5"},
+     [(Reason.INSTANCE_TYPE_UNKNOWN, SIZE)]),
+    ("a size of no family", {"resource__instanceType": "Standard_MC6s_v3"}, [(Reason.INSTANCE_TYPE_UNKNOWN, SIZE)]),
+    ("a CPU size whose name is like a GPU size's", {"resource__instanceType": "Standard_DC24s_v3"},
+     [(Reason.INSTANCE_TYPE_HAS_NO_GPU, SIZE)]),
     ("half a size", {"resource__instanceType": "NC6s_v3"}, [(Reason.INSTANCE_TYPE_UNKNOWN, SIZE)]),
     ("another cloud's size", {"resource__instanceType": "g5.xlarge"}, [(Reason.INSTANCE_TYPE_UNKNOWN, SIZE)]),
     ("an alias", {"resource__instanceType": "Standard_ND96asr_A100_v4"}, [(Reason.INSTANCE_TYPE_UNKNOWN, SIZE)]),
@@ -167,8 +175,8 @@ def only_text(**changes: Any) -> str:
 def test_a_model_too_large_is_refused_with_the_sum_and_three_sizes_that_fit() -> None:
     assert only_text(resource__instanceType="Standard_NV6ads_A10_v5") == (
         "resource.instanceType Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct: "
-        "it needs 10.3 GiB of GPU memory (7.3 weights + 0.8 KV cache of 2048 tokens + 2.3 runtime) "
-        "and gets 3.1 GiB (1 GPU x 3.7 usable x 84%). "
+        "it needs 10.31 GiB of GPU memory (7.26 weights + 0.75 KV cache of 2048 tokens + 2.30 runtime) "
+        "and gets 3.13 GiB (1 GPU x 3.73 usable x 84%). "
         "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU); "
         "or use Standard_NC24lds_xl_RTXPRO6000BSE_v6 (1 GPU, 24 GiB, 24 vCPU); "
         "or use Standard_NV36ads_A10_v5 (1 GPU, 24 GiB, 36 vCPU) (InsufficientGpuMemory)"
@@ -179,6 +187,7 @@ def test_a_model_too_large_is_refused_with_the_sum_and_three_sizes_that_fit() ->
     ("size", "meant"),
     [
         ("Standard_NC6_v3", "Standard_NC6s_v3"),
+        ("Standard_MC6s_v3", "Standard_NC6s_v3"),
         ("NC6s_v3", "Standard_NC6s_v3"),
         ("Standart_NC6s_v3", "Standard_NC6s_v3"),
         ("Standard_NC24ads_A100v4", "Standard_NC24ads_A100_v4"),
@@ -251,7 +260,6 @@ def test_a_current_size_draws_no_warning() -> None:
 
 
 EXISTING: list[tuple[str, dict[str, Any]]] = [
-    ("no size", {"resource__instanceType": None}),
     ("a size of anywhere", {"resource__instanceType": "g5.xlarge"}),
     ("a node by its name", {"resource__labelSelector__matchLabels": {"kubernetes.io/hostname": "node-1"}}),
 ]
@@ -260,6 +268,27 @@ EXISTING: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("title", "changes"), EXISTING, ids=[row[0] for row in EXISTING])
 def test_on_existing_nodes_is_accepted(title: str, changes: dict[str, Any]) -> None:
     assert judge(example(**changes), auto_provision=False).problems == (), title
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (None, Reason.INSTANCE_TYPE_REQUIRED),
+        ("Standard_X9", Reason.INSTANCE_TYPE_UNKNOWN),
+        ("Standard_ND46s_H100_v5", Reason.INSTANCE_TYPE_UNKNOWN),
+    ],
+)
+def test_on_existing_nodes_the_size_decides_how_the_model_is_started(size: str | None, reason: Reason) -> None:
+    found = judge(example(resource__instanceType=size), auto_provision=False)
+    assert [problem.reason for problem in found.problems] == [reason]
+
+
+@pytest.mark.parametrize("word", ["false", "No", " off ", "0"])
+def test_a_bypass_that_says_no_bypasses_nothing_and_is_told(word: str) -> None:
+    annotations = {"kaito.sh/bypass-resource-checks": word}
+    found = judge(example(resource__instanceType="Standard_NV6ads_A10_v5", metadata__annotations=annotations))
+    assert [problem.reason for problem in found.problems] == [Reason.INSUFFICIENT_GPU_MEMORY]
+    assert any("bypasses nothing here" in warning for warning in found.warnings), found.warnings
 
 
 def test_on_existing_nodes_an_empty_selector_is_told() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.catalog import load_catalog
+from controller.planning.findings import MAX_PROBLEMS
 from controller.planning.validation import Findings, validate_update
 from tests.unit.planning.manifests import changed, example, manifests
 
@@ -25,10 +26,25 @@ MUTABLE: list[tuple[str, dict[str, Any]]] = [
     ("a finalizer", {"metadata__finalizers": ["workspace.finalizer.kaito.sh"]}),
     ("preferred nodes", {"resource__preferredNodes": ["n1"]}),
     ("the same size in other letter case", {"resource__instanceType": "standard_nc6S_v3"}),
+    ("the same size with blanks", {"resource__instanceType": "Standard_NC6s_v3 "}),
+    ("the same preset in other letter case", {"inference__preset__name": "Phi-3-Mini-4k-Instruct"}),
+    ("the same preset by its long name", {"inference__preset__name": "microsoft/Phi-3-mini-4k-instruct"}),
+    ("the access mode that was meant", {"inference__preset__accessMode": "public"}),
     (
         "the same selector in the other form",
         {"resource__labelSelector": {"matchExpressions": [{"key": "apps", "operator": "In", "values": ["phi-3"]}]}},
     ),
+]
+
+PRIVATE = example(
+    resource__count=1,
+    inference__preset__accessMode="private",
+    inference__preset__presetOptions={"image": "r.io/a:1", "imagePullSecrets": ["a"]},
+)
+RENEWED: list[tuple[str, Json]] = [
+    ("image", {"image": "r.io/a:2", "imagePullSecrets": ["a"]}),
+    ("pull secrets", {"image": "r.io/a:1", "imagePullSecrets": ["b", "c"]}),
+    ("access secret", {"image": "r.io/a:1", "imagePullSecrets": ["a"], "modelAccessSecret": "hf"}),
 ]
 
 IMMUTABLE: list[tuple[str, dict[str, Any], str]] = [
@@ -38,13 +54,22 @@ IMMUTABLE: list[tuple[str, dict[str, Any], str]] = [
         {"resource__instanceType": "Standard_NC24ads_A100_v4"},
         'resource.instanceType changes from "Standard_NC6s_v3" to "Standard_NC24ads_A100_v4"',
     ),
-    ("selector", {"resource__labelSelector__matchLabels": {"apps": "other"}}, "resource.labelSelector changes"),
-    ("preset", {"inference__preset__name": "phi-3-mini-128k-instruct"}, "inference.preset changes"),
     (
-        "preset options",
-        {"inference__preset__presetOptions": {"imagePullSecrets": ["s"]}},
-        "inference.preset changes",
+        "selector",
+        {"resource__labelSelector__matchLabels": {"apps": "other"}},
+        'resource.labelSelector changes from "apps=phi-3" to "apps=other"',
     ),
+    (
+        "preset",
+        {"inference__preset__name": "phi-3-mini-128k-instruct"},
+        'inference.preset.name changes from "phi-3-mini-4k-instruct" to "phi-3-mini-128k-instruct"',
+    ),
+    (
+        "access mode",
+        {"inference__preset__accessMode": "private"},
+        'inference.preset.accessMode changes from "public" to "private"',
+    ),
+    ("preset and all", {"inference__preset": None}, "inference.preset was removed"),
     ("template", {"inference__template": {}}, "inference.template was added"),
     ("tuning", {"tuning": {}}, "tuning was added"),
     ("inference", {"inference": None}, "inference was removed"),
@@ -63,6 +88,29 @@ def test_may_not_change(title: str, changes: dict[str, Any], what: str) -> None:
     assert what in told, f"{title}: {[problem.text for problem in found.problems]}"
     assert told[what].reason is Reason.FIELD_IMMUTABLE
     assert len(told[what].fixes) == 2
+
+
+@pytest.mark.parametrize(("title", "options"), RENEWED, ids=[row[0] for row in RENEWED])
+def test_what_opens_and_holds_the_model_may_be_renewed(title: str, options: Json) -> None:
+    assert judge(changed(PRIVATE, "inference.preset.presetOptions", options), PRIVATE).problems == (), title
+
+
+def test_a_preset_that_goes_is_told_once_not_field_by_field() -> None:
+    found = judge(changed(STORED, "inference.preset", None))
+    assert [problem.field for problem in found.problems] == ["inference.preset"]
+
+
+def test_a_name_that_was_taken_under_older_rules_is_kept() -> None:
+    old = example(resource__count=1, metadata__name="3-phi")
+    assert judge(changed(old, "metadata.labels", {"team": "a"}), old) == Findings()
+
+
+def test_more_old_problems_than_are_ever_shown_are_all_tolerated() -> None:
+    """Mending one of many mistakes brings none of the others to light as if it were new."""
+    bad = {f"-bad{number:02}": "x" for number in range(MAX_PROBLEMS + 10)}
+    wrong = {"kaito.sh/node-image-family": "foo"}
+    old = example(resource__count=1, resource__labelSelector__matchLabels=bad, metadata__annotations=wrong)
+    assert judge(changed(old, "metadata.annotations", None), old) == Findings()
 
 
 def test_what_was_never_set_may_be_set_later() -> None:

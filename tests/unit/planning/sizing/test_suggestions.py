@@ -14,10 +14,6 @@ from tests.unit.planning.sizing.examples import CATALOG, LORA, PRESETS, QLORA, m
 SKUS = tuple(CATALOG.skus.values())
 
 
-def eastus(size: Sku) -> Price | None:
-    return CATALOG.price(size, "eastus")
-
-
 def names(model: Preset) -> list[tuple[str, int]]:
     return [(found.sku.name, found.nodes) for found in suggest(model, CATALOG)]
 

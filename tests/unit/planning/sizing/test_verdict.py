@@ -1,5 +1,8 @@
 """The sum in words: one line for messages, all of it for people who want to know."""
 
+import re
+from decimal import Decimal
+
 from hypothesis import given
 
 from controller.api.workspace import parse_workspace
@@ -11,23 +14,23 @@ from tests.unit.planning.sizing.examples import QLORA, V100, models, preset, siz
 
 def test_the_line_for_messages() -> None:
     verdict = fit(preset(), sku(V100))
-    terms = "7.3 weights + 0.8 KV cache of 2048 tokens + 2.3 runtime"
-    assert verdict.need_text == f"10.3 GiB of GPU memory ({terms})"
-    assert verdict.offer_text == "12.5 GiB (1 GPU x 14.9 usable x 84%)"
+    terms = "7.26 weights + 0.75 KV cache of 2048 tokens + 2.30 runtime"
+    assert verdict.need_text == f"10.31 GiB of GPU memory ({terms})"
+    assert verdict.offer_text == "12.52 GiB (1 GPU x 14.90 usable x 84%)"
 
 
 def test_with_several_gpus_the_line_is_about_each() -> None:
     verdict = fit(preset("llama-3.3-70b-instruct"), sku("Standard_NV72ads_A10_v5"))
-    terms = "67.0 weights + 0.3 KV cache of 2048 tokens + 2.3 runtime"
-    assert verdict.need_text == f"69.6 GiB on each of 2 GPUs ({terms})"
-    assert verdict.offer_text == "18.9 GiB on each (22.5 usable x 84%)"
+    terms = "67.02 weights + 0.31 KV cache of 2048 tokens + 2.30 runtime"
+    assert verdict.need_text == f"69.63 GiB on each of 2 GPUs ({terms})"
+    assert verdict.offer_text == "18.89 GiB on each (22.49 usable x 84%)"
 
 
 def test_too_few_gpus_for_a_model_cut_into_pieces_are_named() -> None:
     verdict = fit(preset("llama-2-13b"), sku("Standard_NC24ads_A100_v4"))
     assert verdict.need_text.startswith("15.")
     assert "on each of 2 GPUs" in verdict.need_text
-    assert verdict.offer_text.endswith(" on 1 GPU only (80.0 usable x 84%)"), verdict.offer_text
+    assert verdict.offer_text.endswith(" on 1 GPU only (80.00 usable x 84%)"), verdict.offer_text
 
 
 def test_the_whole_sum() -> None:
@@ -75,6 +78,25 @@ def test_a_workspace_says_what_it_uses_its_model_for() -> None:
     )
     assert use_of(asked) == Use(runtime=asked.runtime_wish, adapters=2)
     assert use_of(parse_workspace(example(inference=None))) == Use()
+
+
+@given(models, sizes, uses)
+def test_the_terms_as_shown_add_up_to_the_sum_as_shown(model: Preset, size: Sku, use: Use) -> None:
+    verdict = fit(model, size, use)
+    total, *terms = [Decimal(number) for number in re.findall(r"(?:^|[(+] ?)(\d+\.\d\d) ", verdict.need_text)]
+    assert len(terms) == len(verdict.load.terms), verdict.need_text
+    assert sum(terms) == total, verdict.need_text
+    assert abs(float(total) - verdict.needed / 2**30) <= 0.005 * len(terms) + 1e-6
+    assert f"needs {total} GiB" in verdict.explain()
+
+
+@given(models, sizes, uses)
+def test_the_amount_given_is_the_product_shown(model: Preset, size: Sku, use: Use) -> None:
+    verdict = fit(model, size, use)
+    found = re.search(r"^(\d+\.\d\d) GiB.*?(\d+\.\d\d) usable x (\d+)%", verdict.offer_text)
+    assert found, verdict.offer_text
+    given_gib, usable, percent = map(Decimal, found.groups())
+    assert abs(given_gib - usable * percent / 100) <= Decimal("0.005"), verdict.offer_text
 
 
 @given(models, sizes, uses)
