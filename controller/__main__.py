@@ -1,8 +1,9 @@
 """The workspace operator's process."""
 
 import sys
+from functools import partial
 
-from controller.api.json import Key
+from controller.api.json import Key, key_of
 from controller.catalog import load_catalog
 from controller.reconcilers.context import Context
 from controller.reconcilers.informers import build_informers
@@ -35,9 +36,9 @@ async def serve(settings: Settings) -> int:
         loop: Controller[Key] = Controller("workspace", run, workers=settings.workers)
         for informer in informers.all():
             program.informer(informer)
-        connect(informers, loop.enqueue)
         count_workspaces(informers.workspaces)
-        program.lead("workspace", loop.run)
+        program.lead("workspace", lambda: loop.lead(partial(connect, informers)))
+        program.lead("workspace resync", lambda: loop.resync(lambda: map(key_of, informers.workspaces.values())))
         return await program.run()
 
 

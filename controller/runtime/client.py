@@ -1,6 +1,7 @@
 """Plain-JSON requests to the API server: verbs, paging, and repetition inside the caller's deadline."""
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -11,7 +12,17 @@ from typing import Any, Final, Self, TypeAlias
 from controller.api.json import Json, metadata_of, name_of, namespace_of
 from controller.api.resources import Resource
 from controller.runtime import retry, watch
-from controller.runtime.errors import BROKEN, AlreadyExists, ApiError, Gone, Unauthorized, Unavailable
+from controller.runtime.collector import paused_collector
+from controller.runtime.errors import (
+    BROKEN,
+    AlreadyExists,
+    ApiError,
+    Forbidden,
+    Gone,
+    Unauthorized,
+    Unavailable,
+    from_status,
+)
 from controller.runtime.retry import ALWAYS, NEVER, Repeat
 from controller.runtime.transport import Request, RequestObserver, Transport, ignore_requests
 from controller.runtime.watch import WatchEvent
@@ -116,8 +127,9 @@ class Client:
         """POSTs the object, in the namespace of its metadata; with a subresource (`eviction`) an action on `name`.
 
         A POST whose reply was lost is sent again if the name is fixed; AlreadyExists then counts as success when the
-        object found states everything `body` does.
+        object found states everything `body` does. Where we may not read, it is raised with `repeated` set.
         """
+        deadline = asyncio.get_running_loop().time() + timeout
         namespace = namespace_of(body)
         if resource.namespaced and not namespace:
             raise ValueError(f"a {resource.kind} to be created needs metadata.namespace")
@@ -127,9 +139,11 @@ class Client:
         except AlreadyExists as error:
             if not error.repeated:
                 raise
-            found = await self.get(resource, name_of(body), namespace=namespace, timeout=timeout)
-            if retry.covers(found, body):
-                return found
+            remaining = deadline - asyncio.get_running_loop().time()
+            with contextlib.suppress(Forbidden):
+                found = await self.get(resource, name_of(body), namespace=namespace, timeout=remaining)
+                if retry.covers(found, body):
+                    return found
             raise
 
     async def apply(
@@ -274,9 +288,10 @@ class Client:
             query = selection + _query(limit=str(page_size or ""), **{"continue": token})
             remaining = deadline - asyncio.get_running_loop().time()
             page = await self._call(Request("GET", path, query), ALWAYS, remaining)
-            for item in page.get("items") or []:
-                typed = {"apiVersion": resource.api_version, "kind": resource.kind, **item}
-                items.append(transform(typed) if transform else typed)
+            with paused_collector():
+                for item in page.get("items") or []:
+                    typed = {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+                    items.append(transform(typed) if transform else typed)
             metadata = metadata_of(page)
             token = str(metadata.get("continue") or "")
             if not token:
@@ -288,8 +303,9 @@ class Client:
         attempt, repeated = 0, False
         while True:
             used = self._transport.token
+            allowed = retry.seconds_of_attempt(deadline - loop.time(), seconds, repeat)
             try:
-                body = await self._transport.exchange(request, seconds=deadline - loop.time(), attempt=attempt)
+                body = await self._transport.exchange(request, seconds=allowed, attempt=attempt)
                 return _decode(body, request)
             except ApiError as error:
                 error.repeated = repeated
@@ -307,12 +323,18 @@ def _query(**parameters: str) -> tuple[tuple[str, str], ...]:
 
 
 def _decode(body: bytes, request: Request) -> Json:
-    """The object in a successful reply; a proxy's page with status 200 is as good as no reply."""
+    """The object in a successful reply; a proxy's page with status 200 is as good as no reply.
+
+    Some handlers send a failure under a status of success: `pods/eviction` does for a pod with two budgets.
+    """
     try:
-        decoded: Any = json.loads(body)
+        with paused_collector():
+            decoded: Any = json.loads(body)
     except (ValueError, RecursionError):
         decoded = None
     if not isinstance(decoded, Mapping):
         excerpt = " ".join(body[:_EXCERPT].decode("utf-8", "replace").split())
         raise Unavailable(f"not a Kubernetes object: {excerpt}", reason=BROKEN, request=str(request))
+    if decoded.get("kind") == "Status" and decoded.get("status") == "Failure":
+        raise from_status(dict(decoded), request=str(request))
     return dict(decoded)

@@ -15,20 +15,14 @@ class _Pauses:
 
     def __init__(self) -> None:
         self.depth = 0
-        self.freeze = False
 
 
 _pauses = _Pauses()
 
 
 @contextmanager
-def paused_collector(*, freeze: bool) -> Iterator[None]:
-    """Holds the collector off inside the block.
-
-    Args:
-        freeze: move what exists at the end out of the collector's sight, for good. For first lists only: cyclic
-            garbage that happens to exist at that moment is never collected, so the number of times must be bounded.
-    """
+def paused_collector() -> Iterator[None]:
+    """Holds the collector off inside the block, which must not wait for a server that may never answer."""
     if _pauses.depth == 0:
         gc.disable()
     _pauses.depth += 1
@@ -36,9 +30,14 @@ def paused_collector(*, freeze: bool) -> Iterator[None]:
         yield
     finally:
         _pauses.depth -= 1
-        _pauses.freeze = _pauses.freeze or freeze
         if _pauses.depth == 0:
-            if _pauses.freeze:
-                gc.freeze()
-            _pauses.freeze = False
             gc.enable()
+
+
+def freeze_survivors() -> None:
+    """Moves what exists now out of the collector's sight, for good.
+
+    Only after a first list has succeeded: cyclic garbage that exists at that moment is never collected, so the number
+    of times must be bounded.
+    """
+    gc.freeze()

@@ -4,8 +4,9 @@ The protocol and its timing are client-go's (`tools/leaderelection`), with three
 Lease and moves the moment it is released, an attempt may use at most half of the renew deadline so that one hanging
 connection cannot cost the leadership, and a Lease that vanishes under a living leader is not free at once.
 
-The promise: with steady clocks, work is over before another process can hold the lease. A process frozen for longer
-than the lease can still send one request when it wakes; writes therefore are idempotent or carry preconditions.
+The promise: with steady clocks, work is over before another process can hold the lease. Work of a process frozen for
+longer than the lease is cut off when it wakes, but each of its workers may still have sent one request; writes
+therefore are idempotent or carry preconditions.
 """
 
 import asyncio
@@ -14,16 +15,24 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from controller.api.json import Json
 from controller.api.resources import LEASES, Resource
 from controller.runtime import logs, metrics
 from controller.runtime.errors import AlreadyExists, Conflict, NotFound
 from controller.runtime.lease import RETRY_JITTER, LeaseRecord, LeaseTiming, Sighting, microtime
+from controller.runtime.tasks import TaskDied
 from controller.runtime.watch import ADDED, DELETED, MODIFIED, WatchEvent
 
 log = logs.get_logger(__name__)
+
+NEVER: Final = float("-inf")
+LEAST_SECONDS: Final = 0.001
+"""Less time than this is none: no attempt can succeed in it."""
+
+TURNS_TO_END: Final = 100
+"""Turns of the event loop that work gets to end when there is no time left: a cancellation needs some per task."""
 
 
 class LeadershipLost(Exception):  # noqa: N818 - what happened, not a mistake of the caller
@@ -77,6 +86,8 @@ class Elector:
         self._seen: Sighting | None = None
         self._changed = asyncio.Event()
         self._valid_until: float | None = None
+        self._safe_until = NEVER
+        self._wrote = False
         self._complaints: dict[str, str] = {}
         self._status = metrics.leader_status(name)
         self._status.set(0)
@@ -94,14 +105,21 @@ class Elector:
         """Waits for the lease, then runs `work` while renewing it; returns when the work ends by itself.
 
         When cancelled, the work is cancelled and the lease still renewed until the work has returned; then the lease
-        is released. Further cancellations are passed on to the work.
+        is released. Further cancellations are passed on to the work. Cancelled before it leads, it leaves no lease
+        behind either.
 
         Raises:
             LeadershipLost: the lease was not renewed in time; the work was cancelled, and waited for no longer than
                 is safe.
-            Exception: whatever the work raised; the lease is released.
+            Exception: whatever the work raised; the lease is released, unless that says that part of it goes on.
         """
-        await self._acquire()
+        try:
+            await self._acquire()
+        except asyncio.CancelledError:
+            self._stand_down()
+            if self._wrote:
+                await self._release()
+            raise
         worker = asyncio.create_task(_call(work), name=f"{self._name}-work")
         renewal = asyncio.create_task(self._renew(), name=f"{self._name}-renewal")
         try:
@@ -110,8 +128,11 @@ class Elector:
             self._stand_down()
             renewal.cancel()
             await asyncio.wait([renewal])
+        error = None if worker.cancelled() else worker.exception()
+        if isinstance(error, TaskDied) and error.still_working:
+            raise error
         await self._release()
-        if cancelled and (worker.cancelled() or not worker.exception()):
+        if cancelled and error is None:
             raise asyncio.CancelledError
         worker.result()
 
@@ -131,11 +152,22 @@ class Elector:
         return cancelled
 
     async def _abandon(self, worker: asyncio.Task[None]) -> None:
-        """Ends the work before the lease can be taken: a polite cancellation, then one that cuts its own clean-up."""
-        for _ in range(2):
+        """Ends the work before the lease can be taken.
+
+        A polite cancellation, then one that cuts its own clean-up; with no time left, as in a process that was frozen,
+        both at once.
+        """
+        for share in (2, 1):
+            worker.cancel()
+            left = (self._safe_until - _now()) / share
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([worker], timeout=max(0.0, min(self._timing.stop_grace, left)))
+        for _ in range(TURNS_TO_END):
+            if worker.done():
+                return
             worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([worker], timeout=self._timing.stop_grace)
+                await asyncio.sleep(0)
 
     async def _acquire(self) -> None:
         """Returns once this candidate leads."""
@@ -165,16 +197,19 @@ class Elector:
         if self.leading:
             return True
         self._valid_until = None
-        await self._pause()
+        await asyncio.sleep(self._period())
         return False
 
     async def _renew(self) -> str:
         """Keeps the lease; returns the reason when it is lost."""
-        failure = "no attempt was made in time"
+        failure, started = "no attempt was made in time", _now()
         while True:
-            await self._pause()
-            left = (self._valid_until or 0.0) - _now()
-            if left <= 0:
+            # Attempts begin a period apart: one that took longer is followed at once, for there is no time to lose.
+            due = started + self._period()
+            await asyncio.sleep(min(due, self._valid_until or due) - _now())
+            started = _now()
+            left = (self._valid_until or NEVER) - started
+            if left < LEAST_SECONDS:
                 return f"not renewed within {self._timing.renew_deadline:g} s: {failure}"
             try:
                 async with asyncio.timeout(min(left, self._timing.renew_deadline / 2)):
@@ -184,6 +219,7 @@ class Elector:
                 self._complain("could not renew the lease", error)
                 continue
             if holder != self._identity:
+                self._safe_until = NEVER
                 return f"held by {holder} now"
 
     async def _write_or_read(self) -> str:
@@ -203,8 +239,10 @@ class Elector:
         started = _now()
         base = self._seen.record if self._seen else LeaseRecord()
         record = base.held_by(self._identity, duration=self._timing.lease, now=microtime(datetime.now(UTC)))
+        self._wrote = True
         await self._store(record)
         self._valid_until = started + self._timing.renew_deadline
+        self._safe_until = started + self._timing.safe
 
     async def _store(self, record: LeaseRecord) -> None:
         body = record.body(name=self._name, namespace=self._namespace)
@@ -242,7 +280,7 @@ class Elector:
                 await self._watch(seen.record.version)
             except Exception as error:  # noqa: BLE001 - a standby goes on trying whatever happens
                 self._complain("could not follow the lease", error)
-            await self._pause()
+            await asyncio.sleep(self._period())
 
     async def _watch(self, version: str) -> None:
         if not version:
@@ -261,20 +299,23 @@ class Elector:
         self._status.set(0)
 
     async def _release(self) -> None:
-        """Gives the lease back if it is still ours, so that a standby need not wait; failing that, it expires."""
+        """Gives the lease back if it is still ours, so that a standby need not wait; failing that, it expires.
+
+        A lease that is free is written all the same: our own write may still be under way to it, and then fails.
+        """
         for _ in range(2):
             try:
-                async with asyncio.timeout(self._timing.retry):
+                async with asyncio.timeout(self._timing.renew_deadline / 2):
                     seen = await self._read()
-                    if seen.record.holder == self._identity and seen.record.version:
+                    if seen.record.holder in ("", self._identity) and seen.record.version:
                         await self._store(seen.record.released(microtime(datetime.now(UTC))))
             except Exception as error:  # noqa: BLE001 - a renewal under way may have come between; else it expires
                 self._complain("could not release the lease", error)
             else:
                 return
 
-    async def _pause(self) -> None:
-        await asyncio.sleep(self._timing.retry * random.uniform(1.0, RETRY_JITTER))  # noqa: S311 - jitter, no secret
+    def _period(self) -> float:
+        return self._timing.retry * random.uniform(1.0, RETRY_JITTER)  # noqa: S311 - jitter, no secret
 
     def _complain(self, what: str, error: Exception) -> None:
         """Logs a failure when it is new, not at every attempt."""

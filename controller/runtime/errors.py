@@ -41,6 +41,7 @@ class ApiError(Exception):
         retry_after: seconds the server asked to wait; None when it did not say.
         request: method and path of the request, for logs; empty when unknown.
         repeated: whether an earlier attempt of the same call may have been executed already.
+        in_stream: whether it came as an ERROR event within a watch that had been granted.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ApiError(Exception):
         self.retry_after = retry_after
         self.request = request
         self.repeated = False
+        self.in_stream = False
 
     def __str__(self) -> str:
         """`GET /path: 404 NotFound: message`, leaving out what is unknown."""

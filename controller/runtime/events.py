@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeAlias
 from controller.api.json import Json, name_of, namespace_of, uid_of
 from controller.api.resources import EVENTS, Resource
 from controller.runtime import logs, metrics
-from controller.runtime.errors import ApiError, NotFound, Throttled, Unavailable
+from controller.runtime.errors import AlreadyExists, ApiError, NotFound, Throttled, Unavailable
 from controller.runtime.lease import microtime
 
 log = logs.get_logger(__name__)
@@ -57,7 +57,11 @@ class EventClient(Protocol):
 
 @dataclass(slots=True)
 class _Series:
-    """One event and its repeats; `written` is the count the API server knows, `notes` the source's recent notes."""
+    """One event and its repeats.
+
+    `written` is the count the API server knows, `sent` whether it may know the event although no reply said so,
+    `notes` the source's recent notes.
+    """
 
     body: Json
     key: SeriesKey
@@ -67,6 +71,7 @@ class _Series:
     notes: int = 1
     count: int = 1
     written: int = 0
+    sent: bool = False
     written_at: float = field(default=float("-inf"))
     waiting: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -202,17 +207,32 @@ class Recorder:
     async def _write_once(self, series: _Series) -> None:
         """Creates the event, or tells the API server of its repeats; an event that expired there is created anew."""
         count = series.count
+        if series.written == count:
+            return  # an earlier attempt has told it
         repeats = {"series": {"count": count, "lastObservedTime": series.last_time}} if count > 1 else {}
         if series.written:
             name, namespace = name_of(series.body), namespace_of(series.body)
             try:
                 await self._client.merge(EVENTS, name, repeats, namespace=namespace)
             except NotFound:
-                series.written = 0
+                series.written, series.sent = 0, False
         if not series.written:
-            series.body["metadata"]["name"] = event_name(series.body["regarding"].get("name", ""))
-            await self._client.create(EVENTS, series.body | repeats)
+            await self._create(series, repeats)
         series.written, series.written_at = count, asyncio.get_running_loop().time()
+
+    async def _create(self, series: _Series, repeats: Json) -> None:
+        """Creates the event under a name chosen once: a second attempt must meet what the first may have written."""
+        if not series.sent:
+            series.body["metadata"]["name"] = event_name(series.body["regarding"].get("name", ""))
+        doubtful, series.sent = series.sent, True
+        try:
+            await self._client.create(EVENTS, series.body | repeats)
+        except AlreadyExists as error:
+            if not doubtful and not error.repeated:
+                raise
+            if repeats:
+                name, namespace = name_of(series.body), namespace_of(series.body)
+                await self._client.merge(EVENTS, name, repeats, namespace=namespace)
 
 
 def event_body(regarding: Json, *, type: str, reason: str, note: str, action: str, related: Json | None) -> Json:  # noqa: A002

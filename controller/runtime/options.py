@@ -149,7 +149,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Declares the options of every program; read them back with CommonOptions.from_args."""
     parser.allow_abbrev = False
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('kaito')}")
-    option(parser, "--kubeconfig", parse=Path, also="KUBECONFIG", help="Client configuration; in-cluster if absent")
+    option(parser, "--kubeconfig", parse=Path, help="Client configuration; if absent in-cluster, else KUBECONFIG")
     option(parser, "--namespace", default="kaito-system", also="POD_NAMESPACE", help="Namespace of Lease and Secrets")
     option(parser, "--identity", also="POD_NAME", help="Name of this replica, unique among replicas")
     option(parser, "--log-format", parse=one_of(FORMATS), default="json", help="json or console")

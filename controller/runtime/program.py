@@ -36,8 +36,6 @@ from controller.runtime.tasks import Loop, TaskDied
 log = logs.get_logger(__name__)
 
 FLUSH_SECONDS: Final = 3.0
-FAILURE_GRACE_SECONDS: Final = 3.0
-"""How long the others get to finish when the process ends because one part died."""
 LAG_PERIOD: Final = 1.0
 LAG_SAMPLES: Final = 60
 
@@ -167,7 +165,21 @@ class Program:
         elector = self._elector
         if elector is None:
             return self._tasks | self._leads
-        return self._tasks | {"leader election": lambda: elector.run(lambda: tasks.run_together(self._leads))}
+        return self._tasks | {"leader election": lambda: self._lead(elector)}
+
+    async def _lead(self, elector: Elector) -> None:
+        """Leads when it may; when leader work ignores its end the process ends here and now, whatever else it does.
+
+        Another process may lead any moment: no step of an orderly stop is worth two of them at work.
+        """
+        try:
+            await elector.run(lambda: tasks.run_together(self._leads))
+        except (LeadershipLost, TaskDied) as end:
+            if end.still_working:
+                what = "leadership lost: " if isinstance(end, LeadershipLost) else ""
+                log.critical("ending at once, leader work goes on: %s%s", what, end)
+                os._exit(1)
+            raise
 
     async def _shut_down(self, work: list[asyncio.Task[None]], death: TaskDied | None) -> int:
         self._stopping.set()
@@ -175,7 +187,7 @@ class Program:
         if death is None:
             log.info("stopping", extra=logs.fields(grace_seconds=grace))
         else:
-            grace = min(FAILURE_GRACE_SECONDS, grace)
+            grace = min(tasks.DEATH_GRACE_SECONDS, grace)
             self._report(death)
         late = await tasks.stop(work, grace)
         if late:
@@ -191,15 +203,13 @@ class Program:
         cause = death.__cause__
         if isinstance(cause, LeadershipLost):
             log.critical("ending, leadership lost: %s", cause)
-            if cause.still_working:
-                os._exit(1)  # the work ignores its cancellation and another process may lead any moment
         else:
             log.critical("ending: %s", death, exc_info=cause)
 
     async def _end(self, base: list[asyncio.Task[None]], work: list[asyncio.Task[None]]) -> None:
-        await tasks.stop([*work, *(task for task in base if task.get_name() != "events")], FAILURE_GRACE_SECONDS)
+        await tasks.stop([*work, *(task for task in base if task.get_name() != "events")], tasks.DEATH_GRACE_SECONDS)
         await self.recorder.flush(FLUSH_SECONDS)
-        await tasks.stop(base, FAILURE_GRACE_SECONDS)
+        await tasks.stop(base, tasks.DEATH_GRACE_SECONDS)
         await self.probes.stop()
         log.info("stopped", extra=logs.fields(program=self.name))
 

@@ -57,6 +57,10 @@ class WorkQueue(Generic[K]):
         """Keys ready to run now, by priority."""
         return {priority: len(lane) for priority, lane in self._ready.items()}
 
+    def running(self) -> list[K]:
+        """The keys handed out and not done."""
+        return list(self._processing)
+
     def running_since(self) -> list[float]:
         """When each running key was handed out, in loop time."""
         return list(self._processing.values())

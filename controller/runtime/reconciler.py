@@ -5,19 +5,22 @@ The reconciler gets a key, never an event, and must leave the world in a state t
 
 import asyncio
 import contextlib
+import random
 import secrets
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 from controller.runtime import logs, metrics
 from controller.runtime.errors import ApiError, Conflict, Terminal, Throttled, Unavailable
 from controller.runtime.limiter import RateLimiter
-from controller.runtime.queue import QueueShutDown, WorkQueue
+from controller.runtime.queue import LOW, NORMAL, QueueShutDown, WorkQueue
 
 K = TypeVar("K", bound=Hashable)
 
 log = logs.get_logger(__name__)
+
+RESYNC_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,6 @@ class Controller(Generic[K]):
         workers: runs at the same time.
         deadline: seconds after which a run is cut off and counted as failed.
         limiter: paces retries.
-        grace: seconds that running reconciles get to finish after cancellation.
     """
 
     def __init__(
@@ -56,24 +58,44 @@ class Controller(Generic[K]):
         workers: int = 4,
         deadline: float = 60.0,
         limiter: RateLimiter[K] | None = None,
-        grace: float = 20.0,
     ) -> None:
         self.name = name
         self.queue: WorkQueue[K] = WorkQueue(name=name, limiter=limiter)
         self._reconcile = reconcile
         self._workers = workers
         self._deadline = deadline
-        self._grace = grace
         self._metrics = metrics.reconcile_metrics(name, workers)
 
     def enqueue(self, key: K) -> None:
         """Reconciles `key` as soon as a worker is free."""
         self.queue.add(key)
 
-    async def run(self) -> None:
-        """Works until cancelled: then takes no more keys and lets running reconciles finish within the grace.
+    async def lead(self, connect: Callable[[Callable[[K], None]], None]) -> None:
+        """Runs as the leader: hands `connect` the function that takes keys, then works like `run`.
 
-        A second cancellation, or the end of the grace, cancels what is still running.
+        Handlers are connected no earlier, for the queue of a standby would fill and nobody empty it. The keys of the
+        objects present, which informers report to every new handler, wait while real changes are due.
+        """
+        priority = LOW
+
+        def take(key: K) -> None:
+            self.queue.add(key, priority)
+
+        connect(take)
+        priority = NORMAL
+        await self.run()
+
+    async def resync(self, keys: Callable[[], Iterable[K]], *, period: float = RESYNC_SECONDS) -> NoReturn:
+        """Adds all `keys` about every `period` seconds, from the local copy: what a failing handler lost is found."""
+        while True:
+            await asyncio.sleep(period * random.uniform(1.0, 1.2))  # noqa: S311 - spreads load, guards nothing
+            for key in keys():
+                self.queue.add(key, LOW)
+
+    async def run(self) -> None:
+        """Works until cancelled: then takes no more keys and lets running reconciles finish.
+
+        A second cancellation cuts off what is still running, by name; when that is due is the caller's decision.
         """
         workers = [asyncio.create_task(self._work(), name=f"{self.name}-{n}") for n in range(self._workers)]
         try:
@@ -82,12 +104,19 @@ class Controller(Generic[K]):
                 worker.result()
         except asyncio.CancelledError:
             self.queue.shut_down()
-            await asyncio.wait(workers, timeout=self._grace)
+            await self._finish(workers)
             raise
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _finish(self, workers: list[asyncio.Task[None]]) -> None:
+        try:
+            await asyncio.wait(workers)
+        except asyncio.CancelledError:
+            keys = ", ".join(map(shown, self.queue.running()))
+            log.warning("cut off while running: %s", keys, extra=logs.fields(controller=self.name))
 
     async def _work(self) -> None:
         with contextlib.suppress(QueueShutDown):

@@ -16,7 +16,7 @@ from controller.api.json import Json, Key, annotations_of, key_of, metadata_of
 from controller.api.resources import Resource
 from controller.runtime.backoff import Backoff
 from controller.runtime.client import ObjectList
-from controller.runtime.collector import paused_collector
+from controller.runtime.collector import freeze_survivors, paused_collector
 from controller.runtime.errors import (
     BROKEN,
     TIMED_OUT,
@@ -50,6 +50,7 @@ _SHORT_LIFE: Final = 1.0
 _SUSPICIOUS_SILENCE: Final = 120.0  # kube-apiserver sends a bookmark about every minute, and one before the end
 _LONGEST_OBEYED_WAIT: Final = 60.0
 _MISSING_LONGEST: Final = 5.0
+_SILENT_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Reflector:
         self._version = ""
         self._opened = 0.0
         self._heard = False
+        self._silent = 0
         self._backoff = Backoff()
         self._trouble = ""
         self._started = False
@@ -156,8 +158,7 @@ class Reflector:
     async def _streamed(self, events: AsyncGenerator[WatchEvent, None]) -> bool:
         """Whether the first state came by watch-list; False when a list is worth trying instead."""
         try:
-            with paused_collector(freeze=not self._started):
-                objects, version = await self._initial(events)
+            objects, version = await self._initial(events)
         except ApiError as error:
             if not _list_may_help(error):
                 raise
@@ -168,31 +169,38 @@ class Reflector:
 
     async def _initial(self, events: AsyncGenerator[WatchEvent, None]) -> tuple[list[Json], str]:
         """The streamed first state, up to the bookmark that ends it; changes may be mixed in."""
-        objects: dict[Key, Json] = {}
         try:
             async with asyncio.timeout(_INITIAL_SECONDS):
-                async for event in events:
-                    if event.type == DELETED:
-                        objects.pop(key_of(event.object), None)
-                    elif event.type != BOOKMARK:
-                        objects[key_of(event.object)] = self._sink.slim(event.object)
-                    elif annotations_of(event.object).get(INITIAL_END) == "true":
-                        return list(objects.values()), _version(event.object)
+                first = await anext(events, None)
+                with paused_collector():
+                    return await self._collected(first, events)
         except TimeoutError as error:
             text = f"the first state was not complete after {_INITIAL_SECONDS:.0f} s"
             raise Unavailable(text, reason=TIMED_OUT) from error
+
+    async def _collected(
+        self, event: WatchEvent | None, events: AsyncGenerator[WatchEvent, None]
+    ) -> tuple[list[Json], str]:
+        objects: dict[Key, Json] = {}
+        while event is not None:
+            if event.type == DELETED:
+                objects.pop(key_of(event.object), None)
+            elif event.type != BOOKMARK:
+                objects[key_of(event.object)] = self._sink.slim(event.object)
+            elif annotations_of(event.object).get(INITIAL_END) == "true":
+                return list(objects.values()), _version(event.object)
+            event = await anext(events, None)
         raise Unavailable("the stream ended before the first state was complete", reason=BROKEN)
 
     async def _list(self) -> None:
         chosen = self._selection
-        with paused_collector(freeze=not self._started):
-            listed = await self._client.list(
-                chosen.resource,
-                namespace=chosen.namespace,
-                labels=chosen.labels,
-                fields=chosen.fields,
-                transform=self._sink.slim,
-            )
+        listed = await self._client.list(
+            chosen.resource,
+            namespace=chosen.namespace,
+            labels=chosen.labels,
+            fields=chosen.fields,
+            transform=self._sink.slim,
+        )
         self._complete(listed.items, listed.resource_version)
 
     def _events(self, *, initial: bool) -> AsyncGenerator[WatchEvent, None]:
@@ -209,6 +217,8 @@ class Reflector:
     def _complete(self, objects: list[Json], version: str) -> None:
         self._sink.replace(objects)
         self._version = version
+        if not self._started:
+            freeze_survivors()
         self._started = self.served = True
         self._opened = asyncio.get_running_loop().time()
         self._recovered()
@@ -239,7 +249,7 @@ class Reflector:
     def _failed(self, error: ApiError, cause: str) -> float:
         """Notes a failure and gives the seconds to wait."""
         self._report(error, cause)
-        if cause in {EXPIRED, MISSING, DAMAGED}:
+        if cause in {EXPIRED, MISSING, DAMAGED, FAILED} or self._is_hopeless(error, cause):
             self._version = ""
         if cause == EXPIRED:
             return self._pause_after_stream()
@@ -250,6 +260,20 @@ class Reflector:
         if error.retry_after is not None:
             return min(max(error.retry_after, delay), _LONGEST_OBEYED_WAIT)
         return delay
+
+    def _is_hopeless(self, error: ApiError, cause: str) -> bool:
+        """Whether the watch cannot be trusted to come back by itself, so that the state must be read anew.
+
+        A server may be unable to go on from our version and yet answer lists (a proxy that lets no stream through, a
+        damaged event in its history): without a new list the copy would stay as it is for ever.
+        """
+        if cause != UNAVAILABLE:
+            return False
+        self._silent = 0 if self._heard else self._silent + 1
+        hopeless = error.in_stream or self._silent >= _SILENT_ROUNDS
+        if hopeless:
+            self._silent = 0
+        return hopeless
 
     def _report(self, error: ApiError, cause: str) -> None:
         """One warning per trouble, not one per attempt."""

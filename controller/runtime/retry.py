@@ -30,6 +30,12 @@ ALWAYS: Final = Repeat(lost=True, refused=True)
 NEVER: Final = Repeat(lost=False, refused=False)
 """Compare-and-set writes: after a doubtful attempt the object must be read again."""
 
+ATTEMPTS: Final = 10
+"""Attempts of one call, whatever its deadline: further ones are the caller's, at the caller's pace."""
+
+ATTEMPT_SHARE: Final = 0.6
+"""The part of a call's time that one attempt may take, so that a second one on a new connection fits."""
+
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 2.0
 
@@ -62,14 +68,25 @@ def delay_before_repeat(error: ApiError, repeat: Repeat, attempt: int, *, renewe
         attempt: attempts made before this one; 0 for the first.
         renewed: the credentials were found changed after a 401 and not tried yet.
     """
+    if attempt + 1 >= ATTEMPTS:
+        return None
     if isinstance(error, Unauthorized):
         return 0.0 if renewed else None
-    if isinstance(error, Throttled):
-        return error.retry_after if repeat.refused else None
+    if isinstance(error, Throttled) and error.retry_after is not None and repeat.refused:
+        return max(error.retry_after, _backoff(attempt))  # some servers ask to come back in 0 seconds
     if isinstance(error, Unavailable) and error.status == 0 and (error.reason == UNREACHABLE or repeat.lost):
-        longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(attempt, 8))
-        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads replicas, guards nothing
+        return _backoff(attempt)
     return None
+
+
+def seconds_of_attempt(remaining: float, whole: float, repeat: Repeat) -> float:
+    """How long one attempt may take of a call that has `remaining` of its `whole` seconds left."""
+    return min(remaining, ATTEMPT_SHARE * whole) if repeat.lost else remaining
+
+
+def _backoff(attempt: int) -> float:
+    longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(attempt, 8))
+    return random.uniform(longest / 2, longest)  # noqa: S311 - spreads replicas, guards nothing
 
 
 def maybe_executed(error: ApiError) -> bool:

@@ -1,6 +1,7 @@
 """Groups of tasks that live and die together, with endings that are bounded and named."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, NoReturn, TypeAlias
 
@@ -11,13 +12,21 @@ LAST_WORDS_SECONDS: Final = 1.0
 """How long a task may still run after its second cancellation."""
 
 
+DEATH_GRACE_SECONDS: Final = 3.0
+"""How long the others get to finish when one of them has died."""
+
+
 class TaskDied(Exception):  # noqa: N818 - what happened, not a mistake of the caller
-    """A task that should run for ever raised or returned; `name` says which, `__cause__` why."""
+    """A task that should run for ever raised or returned; `name` says which, `__cause__` why.
+
+    `still_working` tells that another one ignores its end: then the process must end at once.
+    """
 
     def __init__(self, name: str, cause: BaseException | None) -> None:
         what = f"failed: {str(cause) or type(cause).__name__}" if cause else "ended although nobody stopped it"
         super().__init__(f"{name} {what}")
         self.name = name
+        self.still_working = False
 
 
 def start(loops: Mapping[str, Loop]) -> list[asyncio.Task[None]]:
@@ -28,7 +37,8 @@ def start(loops: Mapping[str, Loop]) -> list[asyncio.Task[None]]:
 async def run_together(loops: Mapping[str, Loop]) -> NoReturn:
     """Runs all loops until one dies or this task is cancelled; ends the others and waits for them.
 
-    Every further cancellation is passed on, so that the caller decides how long an orderly end may take.
+    Every further cancellation is passed on, so that the caller decides how long an orderly end may take. After a death
+    nobody decides: the others are cancelled once more after DEATH_GRACE_SECONDS and waited for no longer.
 
     Raises:
         TaskDied: a loop raised or returned.
@@ -36,10 +46,13 @@ async def run_together(loops: Mapping[str, Loop]) -> NoReturn:
     tasks = start(loops)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        death = death_among(tasks)
-    finally:
+    except asyncio.CancelledError:
         await _end(tasks)
+        raise
+    death = death_among(tasks)
     assert death is not None, "one task has ended, or this line is not reached"
+    for grace in (DEATH_GRACE_SECONDS, LAST_WORDS_SECONDS):
+        death.still_working = not await _end(tasks, grace)
     raise death
 
 
@@ -62,26 +75,28 @@ async def stop(tasks: Collection[asyncio.Task[None]], grace: float) -> list[str]
     late = sorted(task.get_name() for task in pending)
     if pending:
         await asyncio.wait(_cancel(pending), timeout=LAST_WORDS_SECONDS)
-    for task in tasks:
-        if task.done() and not task.cancelled():
-            task.exception()  # asked for, so that asyncio does not report it as never retrieved
+    _settle(tasks)
     return late
 
 
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    pending = _cancel(tasks)
-    cancelled = False
-    while pending:
+async def _end(tasks: Collection[asyncio.Task[None]], grace: float | None = None) -> bool:
+    """Cancels the tasks, again whenever the caller is cancelled; whether all ended within the grace in seconds."""
+    now = asyncio.get_running_loop().time
+    pending, until = _cancel(tasks), math.inf if grace is None else now() + grace
+    while pending and now() < until:
         try:
-            _, pending = await asyncio.wait(pending)
+            _, pending = await asyncio.wait(pending, timeout=None if grace is None else until - now())
         except asyncio.CancelledError:
-            cancelled = True
-            _cancel(pending)
+            pending = _cancel(pending)
+    _settle(tasks)
+    return not pending
+
+
+def _settle(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Asks for the exceptions of what has ended, so that asyncio does not report them as never retrieved."""
     for task in tasks:
-        if not task.cancelled():
+        if task.done() and not task.cancelled():
             task.exception()
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 def _cancel(tasks: Collection[asyncio.Task[None]]) -> set[asyncio.Task[None]]:

@@ -178,23 +178,57 @@ class Transport:
             response: aiohttp.ClientResponse = reply.response
             async with response:
                 yield response
-        except aiohttp.ConnectionTimeoutError as error:
-            raise Unavailable("no connection in time", reason=UNREACHABLE, request=str(request)) from error
-        except TimeoutError as error:
-            raise Unavailable("no complete reply in time", reason=TIMED_OUT, request=str(request)) from error
-        except aiohttp.ClientConnectorError as error:
-            raise Unavailable(str(error), reason=UNREACHABLE, request=str(request)) from error
-        except aiohttp.ClientError as error:
-            text = f"{type(error).__name__}: {error}"
-            raise Unavailable(text, reason=LOST, request=str(request)) from error
+        except asyncio.CancelledError:
+            self._distrust_pool()  # perhaps a caller whose patience ended before ours
+            raise
+        except (TimeoutError, aiohttp.ClientError) as error:
+            self._distrust_pool()
+            raise _unanswered(error, request) from error
+
+    def _distrust_pool(self) -> None:
+        """What silenced or broke one connection probably took its idle neighbours along: the next one is new."""
+        pool = self._api.rest_client
+        assert isinstance(pool, _Rest), "connect made it"
+        pool.drop_idle()
 
     async def close(self) -> None:
         """Closes every connection, open watches included."""
         await self._api.close()  # type: ignore[no-untyped-call]
 
 
+def _unanswered(error: Exception, request: Request) -> Unavailable:
+    """The error of a request without a complete reply, by whether it can have left."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        text, reason = "no connection in time", UNREACHABLE
+    elif isinstance(error, TimeoutError):
+        text, reason = "no complete reply in time", TIMED_OUT
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        text, reason = str(error), UNREACHABLE
+    else:
+        text, reason = f"{type(error).__name__}: {error}", LOST
+    return Unavailable(text, reason=reason, request=str(request))
+
+
 class _Rest(RESTClientObject):  # type: ignore[misc, unused-ignore]
-    """The official pool, with sockets that notice a dead peer."""
+    """The official pool, with sockets that notice a dead peer and without repetitions of its own.
+
+    Two names of aiohttp's inner side are used, for want of public ones; tests pin both.
+    """
+
+    def drop_idle(self) -> None:
+        """Closes the connections nobody uses at the moment."""
+        connector = self.pool_manager.connector if self.pool_manager else None
+        if connector is None:
+            return
+        idle = [protocol for kept in connector._conns.values() for protocol, _ in kept]  # noqa: SLF001
+        connector._conns.clear()  # noqa: SLF001
+        for protocol in idle:
+            protocol.abort()
+
+    def _create_pool_manager(self) -> aiohttp.ClientSession:
+        session: aiohttp.ClientSession = super()._create_pool_manager()
+        session._retry_connection = False  # noqa: SLF001 - it would repeat PUT and DELETE, against our rules
+        return session
 
     def _create_connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(

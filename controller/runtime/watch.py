@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
 from controller.api.json import Json
-from controller.runtime.errors import BROKEN, Unavailable, from_status
+from controller.runtime.errors import BROKEN, Unauthorized, Unavailable, from_status
 from controller.runtime.transport import Request, Transport
 
 ADDED: Final = "ADDED"
@@ -77,7 +78,9 @@ def decode_event(line: bytes, *, request: str = "") -> WatchEvent:
     kind = decoded.get("type") if isinstance(decoded, dict) else None
     obj = decoded.get("object") if isinstance(decoded, dict) else None
     if kind == "ERROR" and isinstance(obj, dict):
-        raise from_status(obj, request=request)
+        told = from_status(obj, request=request)
+        told.in_stream = True
+        raise told
     if kind not in _TYPES or not isinstance(obj, dict):
         raise _broken(f"no watch event: {_excerpt(line)}", request)
     return WatchEvent(str(kind), obj)
@@ -86,11 +89,28 @@ def decode_event(line: bytes, *, request: str = "") -> WatchEvent:
 async def events(transport: Transport, request: Request, *, seconds: float) -> AsyncGenerator[WatchEvent, None]:
     """The events of one watch request, until the server ends it in good order.
 
-    Close it (`contextlib.aclosing`) when leaving early: the connection is held until then.
+    Close it (`contextlib.aclosing`) when leaving early: the connection is held until then. A refused token is renewed,
+    and the request repeated once if another token was found.
 
     Raises:
         ApiError: refused, an ERROR event, a broken stream, or a server silent past its own limit.
     """
+    token = transport.token
+    try:
+        async with aclosing(_events(transport, request, seconds)) as stream:
+            async for event in stream:
+                yield event
+    except Unauthorized as error:
+        if not await transport.renew(token) or error.in_stream:
+            raise
+    else:
+        return
+    async with aclosing(_events(transport, request, seconds)) as stream:
+        async for event in stream:
+            yield event
+
+
+async def _events(transport: Transport, request: Request, seconds: float) -> AsyncGenerator[WatchEvent, None]:
     splitter, since_pause = LineSplitter(), 0
     async with transport.stream(request, seconds=seconds) as content:
         async for chunk in content.iter_any():

@@ -195,35 +195,40 @@ def says(world: World, part: str) -> Callable[[], Awaitable[str]]:
     return check
 
 
-@pytest.mark.parametrize("damage", [{"ca.key": "bm9uc2Vuc2U="}, {"ca.crt": None}])
-async def test_a_damaged_secret_is_replaced_and_all_follow(world: World, damage: Json) -> None:
+@pytest.mark.parametrize("damage", [{"ca.key": "bm9uc2Vuc2U="}, {"ca.crt": None}, {"next.crt": "bm9uc2Vuc2U="}])
+async def test_a_damaged_secret_is_written_back_and_nobody_changes(world: World, damage: Json) -> None:
     await world.add(3)
     await eventually(world.problem)
-    before = world.replicas[0].keeper.serving.issuer
+    before = (await world.secret())["data"]
+    issuer = world.replicas[0].keeper.serving.issuer
     await world.client.merge(SECRETS, SECRET, {"data": damage}, namespace=world.namespace)
-
-    async def replaced() -> str:
-        issuers = {replica.keeper.serving.issuer for replica in world.replicas}
-        return "" if len(issuers) == 1 and before not in issuers else f"{len(issuers)} authorities in use"
-
-    await eventually(replaced)
+    await eventually(holds(world, before))
     await eventually(world.problem)
+    assert {replica.keeper.serving.issuer for replica in world.replicas} == {issuer}
 
 
-async def test_a_deleted_secret_is_made_again(world: World) -> None:
+async def test_a_deleted_secret_is_written_back_and_nobody_changes(world: World) -> None:
     await world.add(2)
     await eventually(world.problem)
+    before = (await world.secret())["data"]
+    watching = asyncio.create_task(never_untrusted(world))
     await world.client.delete(SECRETS, SECRET, namespace=world.namespace)
+    await eventually(holds(world, before))
+    await eventually(world.problem)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert watching.cancelled(), f"a caller was turned away: {watching.exception()}"
 
-    async def there() -> str:
+
+def holds(world: World, data: Json) -> Callable[[], Awaitable[str]]:
+    async def check() -> str:
         try:
-            await world.secret()
+            found = (await world.secret())["data"]
         except NotFound as error:
             return str(error)
-        return ""
+        return "" if found == data else f"the Secret holds other data under {sorted(found)}"
 
-    await eventually(there)
-    await eventually(world.problem)
+    return check
 
 
 async def test_a_change_of_authority_leaves_no_moment_without_trust(world: World) -> None:
@@ -234,7 +239,7 @@ async def test_a_change_of_authority_leaves_no_moment_without_trust(world: World
     watching = asyncio.create_task(never_untrusted(world))
 
     await world.pass_time(LIFETIMES.authority * 2 / 3)
-    await eventually(has_keys(world, {"ca.crt", "ca.key", "next.crt", "next.key"}))
+    await eventually(has_keys(world, {"ca.crt", "ca.key", "next.crt", "next.key", "published-at"}))
     await eventually(published(world, starting_with=old))
 
     await world.pass_time(LIFETIMES.settle)

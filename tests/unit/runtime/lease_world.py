@@ -5,20 +5,25 @@ The API server here knows a single Lease; how electors fare with the real one is
 
 import asyncio
 import contextvars
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from copy import deepcopy
 from typing import Any
 
 from controller.api.json import Json, metadata_of
 from controller.api.resources import Resource
+from controller.runtime import tasks
 from controller.runtime.election import Elector, LeadershipLost
-from controller.runtime.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from controller.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, Unavailable
 from controller.runtime.lease import LeaseTiming
+from controller.runtime.reconciler import Controller, Result
 from controller.runtime.watch import ADDED, DELETED, MODIFIED, WatchEvent
 from tests.unit.virtual_time import VirtualLoop
 
 TIMING = LeaseTiming(lease=15, renew_deadline=10, retry=2)
 RESTART_SECONDS = 1.0
+WORKERS = 2
+"""Reconciles at the same time in every leader's work."""
 
 _process: contextvars.ContextVar[str] = contextvars.ContextVar("process", default="")
 
@@ -148,32 +153,42 @@ class LeaseServer:
             queue.put_nowait(WatchEvent(event.type, deepcopy(event.object)))
 
 
-LATE_SECONDS = 4.8
-"""Close to the most an attempt may take."""
+LATENCY = 0.01
 
 
 class Connection:
     """The client of one process: `fault` is what happens to its requests now.
 
-    down: refused; hang: swallowed; lost: done, without a reply; late: done, with a reply after LATE_SECONDS.
+    down: refused; hang: swallowed; lost: done, without a reply; late: done, with a reply that takes nearly all the
+    time an attempt has.
     """
 
-    def __init__(self, server: LeaseServer) -> None:
+    def __init__(self, server: LeaseServer, timing: LeaseTiming = TIMING) -> None:
         self._server = server
+        self._late = 0.48 * timing.renew_deadline
         self.fault = ""
-        self.latency = 0.01
+        self.latency = LATENCY
 
     async def _exchange(self, operation: Callable[[], Json]) -> Json:
-        await asyncio.sleep(self.latency)
-        if self.fault == "down":
-            raise Unavailable("connection refused")
+        """Sends the operation at once: the server carries it out even when nobody waits for its reply any more."""
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Json] = loop.create_future()
+        loop.call_later(self.latency, self._carry_out, operation, reply, context=contextvars.Context())
+        result = await reply
+        await asyncio.sleep(self._late if self.fault == "late" else self.latency)
+        return result
+
+    def _carry_out(self, operation: Callable[[], Json], reply: asyncio.Future[Json]) -> None:
         if self.fault == "hang":
-            await asyncio.Event().wait()
-        reply = operation()
-        if self.fault == "lost":
-            await asyncio.Event().wait()
-        await asyncio.sleep(LATE_SECONDS if self.fault == "late" else self.latency)
-        return reply
+            return
+        try:
+            result = _refuse() if self.fault == "down" else operation()
+        except ApiError as error:
+            if not reply.done():
+                reply.set_exception(error)
+            return
+        if self.fault != "lost" and not reply.done():
+            reply.set_result(result)
 
     async def get(self, resource: Resource, name: str, *, namespace: str = "") -> Json:
         return await self._exchange(self._server.get)
@@ -195,14 +210,23 @@ class Connection:
             yield event
 
 
+def _refuse() -> Json:
+    raise Unavailable("connection refused")
+
+
 class World:
     """Candidates for one Lease. Each is a process that starts anew after losing the leadership.
 
-    `working` holds those whose leader work runs; the promise is checked whenever one begins.
+    The work of a leader is a controller that writes; `working` holds those whose work runs, `late` counts writes made
+    while another was leading. The promise is checked whenever work begins and at every write.
     """
 
-    def __init__(self, *, clean_up: float = 0.2) -> None:
+    def __init__(self, *, clean_up: float = 0.2, timing: LeaseTiming = TIMING) -> None:
         self.loop = asyncio.get_running_loop()
+        self.timing = timing
+        self.late: Counter[str] = Counter()
+        self.thaws: Counter[str] = Counter()
+        self.writes: list[tuple[float, str]] = []
         self.server = LeaseServer()
         self.connections: dict[str, Connection] = {}
         self.electors: dict[str, Elector] = {}
@@ -218,7 +242,7 @@ class World:
         """Starts a process called `name`, with an identity never used before."""
         context = contextvars.copy_context()
         context.run(_process.set, name)
-        self.connections.setdefault(name, Connection(self.server))
+        self.connections.setdefault(name, Connection(self.server, self.timing))
         self.processes[name] = self.loop.create_task(self._live(name), context=context)
 
     async def stop(self, name: str) -> None:
@@ -233,38 +257,54 @@ class World:
 
     def thaw(self, name: str) -> None:
         assert isinstance(self.loop, FreezingLoop)
+        self.thaws[name] += 1
         self.loop.thaw(name)
 
     def check(self) -> None:
-        """Never two leaders; never two at work, unless one of them has been frozen."""
+        """Never two leaders; never two at work, unless one of them has been frozen; then no more than a last write."""
         leaders = [name for name, elector in self.electors.items() if elector.leading]
         assert len(leaders) <= 1, f"{leaders} lead at {self.loop.time():.2f}"
         steady = [name for name in self.working if name not in self.ever_frozen]
         assert len(steady) <= 1, f"{steady} work at {self.loop.time():.2f}"
+        for name, late in self.late.items():
+            assert name in self.ever_frozen, f"{name} wrote while another led"
+            assert late <= WORKERS * self.thaws[name], f"{name} went on writing after it had woken up"
 
     async def _live(self, name: str) -> None:
         for life in range(1000):
             elector = self.electors[name] = Elector(
-                self.connections[name], name="stage", namespace="test", identity=f"{name}-{life}", timing=TIMING
+                self.connections[name], name="stage", namespace="test", identity=f"{name}-{life}", timing=self.timing
             )
             try:
                 await elector.run(lambda: self._work(name))
-            except LeadershipLost:
-                self.lost.append(name)
+            except LeadershipLost as lost:
+                self.lost.append(f"{name}, still working" if lost.still_working else name)
             await asyncio.sleep(RESTART_SECONDS)
 
     async def _work(self, name: str) -> None:
         self.working.append(name)
         self.began.append((self.loop.time(), name))
         self.check()
+        controller: Controller[int] = Controller("stage", lambda _: self._reconcile(name), workers=WORKERS)
+        for key in range(WORKERS + 1):
+            controller.enqueue(key)
         try:
-            await asyncio.Event().wait()
+            await tasks.run_together({"controller": controller.run})
         finally:
             try:
                 await asyncio.sleep(self._clean_up)
             finally:
                 self.working.remove(name)
                 self.ended.append((self.loop.time(), name))
+
+    async def _reconcile(self, name: str) -> Result:
+        """Two writes and a while after each, again and again."""
+        for _ in range(2):
+            self.writes.append((self.loop.time(), name))
+            if any(elector.leading for other, elector in self.electors.items() if other != name):
+                self.late[name] += 1
+            await asyncio.sleep(self.timing.lease / 1000)
+        return Result(requeue_after=self.timing.lease / 4)
 
 
 def on_stage(scenario: Callable[[], Any]) -> Any:

@@ -71,6 +71,14 @@ async def test_an_eviction_is_posted_to_the_pod_and_its_429_is_an_answer(
     assert [seen.path for seen in server.seen] == ["/api/v1/namespaces/ns/pods/a/eviction"]
 
 
+async def test_a_failure_under_a_status_of_success_is_a_failure(server: ScriptedServer, client: Client) -> None:
+    failure = {"kind": "Status", "status": "Failure", "code": 500, "message": "more than one PodDisruptionBudget"}
+    server.script(answer(failure, status=201), answer({"kind": "Status", "status": "Success"}, status=201))
+    with pytest.raises(errors.Unavailable, match="more than one PodDisruptionBudget"):
+        await client.create(PODS, BODY, subresource="eviction", name="a")
+    assert (await client.create(PODS, BODY, subresource="eviction", name="a"))["status"] == "Success"
+
+
 def busy_then(reply: Any) -> list[Any]:
     return [status(429, "TooManyRequests", **BUSY), status(503, "ServiceUnavailable", **BUSY), reply]
 
@@ -100,10 +108,49 @@ async def test_the_servers_wish_never_outlasts_the_deadline(server: ScriptedServ
 
 
 async def test_a_server_that_says_nothing_is_left_at_the_deadline(server: ScriptedServer, client: Client) -> None:
-    server.script(silence)
+    server.script(*[silence] * 9)
     with pytest.raises(errors.Unavailable) as caught:
         await client.get(NODES, "a", timeout=0.2)
     assert caught.value.reason == errors.TIMED_OUT
+
+
+async def test_a_connection_gone_silent_leaves_time_for_an_attempt_on_another(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.script(silence, answer({"n": 1}))
+    assert await client.get(NODES, "a", timeout=2) == {"n": 1}
+
+
+async def test_a_server_that_asks_to_come_back_at_once_is_not_hammered(server: ScriptedServer, client: Client) -> None:
+    server.script(*[status(429, "TooManyRequests", **BUSY)] * 100)
+    with pytest.raises(errors.Throttled):
+        await client.get(NODES, "a", timeout=1)
+    assert 1 < len(server.seen) <= 5, "the pause between attempts doubles from 0.05 s or more"
+
+
+async def on_a_connection_that_died_in_the_pool(server: ScriptedServer, client: Client) -> None:
+    """The next request goes out on a used connection and the server cuts it; a further one would be answered."""
+    server.script(answer({}), cut, answer({"n": 1}))
+    await client.get(NODES, "a")
+    server.seen.clear()
+
+
+async def test_a_replace_on_a_dead_connection_is_the_callers_to_repeat(server: ScriptedServer, client: Client) -> None:
+    await on_a_connection_that_died_in_the_pool(server, client)
+    with pytest.raises(errors.Unavailable) as caught:
+        await client.replace(CONFIG_MAPS, BODY)
+    assert caught.value.reason == errors.LOST
+    assert len(server.seen) == 1, "it may have been executed"
+
+
+async def test_a_delete_on_a_dead_connection_is_repeated_for_one_object_only(
+    server: ScriptedServer, client: Client
+) -> None:
+    await on_a_connection_that_died_in_the_pool(server, client)
+    with pytest.raises(errors.Unavailable):
+        await client.delete(CONFIG_MAPS, "a", namespace="ns")
+    assert len(server.seen) == 1, "a second one might hit a namesake"
+    await client.delete(CONFIG_MAPS, "a", namespace="ns", uid="u")
 
 
 async def test_nobody_listening_is_unreachable(server: ScriptedServer, client: Client) -> None:
@@ -127,6 +174,23 @@ async def test_a_create_whose_reply_was_lost_does_not_adopt_a_namesake(server: S
     server.script(cut, status(409, "AlreadyExists"), answer(BODY | {"data": {"k": "other"}}))
     with pytest.raises(errors.AlreadyExists):
         await client.create(CONFIG_MAPS, BODY)
+
+
+async def test_a_create_that_may_not_be_read_back_says_that_it_was_repeated(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.script(cut, status(409, "AlreadyExists"), status(403, "Forbidden"))
+    with pytest.raises(errors.AlreadyExists) as caught:
+        await client.create(CONFIG_MAPS, BODY)
+    assert caught.value.repeated
+
+
+async def test_a_create_and_its_reading_back_share_one_deadline(server: ScriptedServer, client: Client) -> None:
+    server.script(status(503, "ServiceUnavailable", Retry_After="1"), status(409, "AlreadyExists"), *[silence] * 9)
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(errors.Unavailable):
+        await client.create(CONFIG_MAPS, BODY, timeout=1.5)
+    assert asyncio.get_running_loop().time() - started < 2.5, "the second request was given a whole timeout of its own"
 
 
 async def test_a_create_refused_at_once_is_not_read_back(server: ScriptedServer, client: Client) -> None:
@@ -260,11 +324,28 @@ async def test_an_object_of_five_mebibytes_arrives(server: ScriptedServer, clien
 async def test_a_watch_ends_in_the_error_that_ended_it(
     server: ScriptedServer, client: Client, replies: Any, expected: type[Exception], reason: str
 ) -> None:
-    server.script(replies, replies)  # aiohttp itself repeats a GET on a connection that died while idle
+    server.script(replies)
     with pytest.raises(expected) as caught:
         await collect(client)
     assert isinstance(caught.value, errors.ApiError)
     assert caught.value.reason == reason
+
+
+async def test_a_watch_whose_token_was_rotated_goes_on_with_the_new_one(server: ScriptedServer, client: Client) -> None:
+    server.script(answer({}), status(401, "Unauthorized"), stream(line("ADDED", {"n": 1})))
+    await client.get(NODES, "a")
+    server.token_file.write_text("second\n")
+    assert await collect(client) == [WatchEvent("ADDED", {"n": 1})]
+    assert server.seen[-1].headers["Authorization"] == "Bearer second"
+
+
+async def test_a_watch_refused_with_either_token_is_refused(server: ScriptedServer, client: Client) -> None:
+    server.script(answer({}), *[status(401, "Unauthorized")] * 2)
+    await client.get(NODES, "a")
+    server.token_file.write_text("second\n")
+    with pytest.raises(errors.Unauthorized):
+        await collect(client)
+    assert len(server.seen) == 3
 
 
 async def test_every_attempt_is_observed_once(server: ScriptedServer) -> None:

@@ -1,6 +1,7 @@
 """Who we are, and how a token stays good."""
 
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,6 +77,16 @@ async def test_the_pods_service_account_is_used_and_followed(tmp_path: Path, mon
 async def test_without_a_pod_the_default_kubeconfig_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path, {"token": "mine"}, "http://there:9")))
+    configuration, held = await credentials.load(None)
+    assert (configuration.host, held.token) == ("http://there:9", "Bearer mine")
+
+
+async def test_several_files_are_one_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    other = tmp_path / "other"
+    other.write_text("apiVersion: v1\nkind: Config\n")
+    path = write_kubeconfig(tmp_path, {"token": "mine"}, "http://there:9")
+    monkeypatch.setenv("KUBECONFIG", f"{other}{os.pathsep}{path}")
     configuration, held = await credentials.load(None)
     assert (configuration.host, held.token) == ("http://there:9", "Bearer mine")
 

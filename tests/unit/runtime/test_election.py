@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.runtime.election import Elector, LeadershipLost
-from controller.runtime.lease import RETRY_JITTER
+from controller.runtime.lease import RETRY_JITTER, LeaseTiming
 from controller.runtime.metrics import REGISTRY
-from tests.unit.runtime.lease_world import RESTART_SECONDS, TIMING, Connection, LeaseServer, World, on_stage
+from controller.runtime.tasks import TaskDied
+from tests.unit.runtime.lease_world import LATENCY, TIMING, WORKERS, Connection, LeaseServer, World, on_stage
 
 NAMES = ("a", "b", "c")
 MICROTIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
@@ -19,8 +20,18 @@ MICROTIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 actions = st.tuples(
     st.sampled_from(["down", "hang", "lost", "late", "", "slow", "freeze", "thaw", "cut", "stop", "start"]),
     st.sampled_from(NAMES),
-    st.floats(0.0, 12.0),
+    st.floats(0.0, 0.8),
 )
+"""What, to whom, and how long until the next: a share of the lease duration."""
+
+
+@st.composite
+def timings(draw: st.DrawFn) -> LeaseTiming:
+    """Any timing that is accepted."""
+    lease = draw(st.integers(3, 300))
+    longest = lease - max(0.2, 0.02 * lease) - 0.2
+    renew = draw(st.floats(1.0, longest))
+    return LeaseTiming(lease, renew, renew / RETRY_JITTER * draw(st.floats(0.15, 0.9)))
 
 
 def act(world: World, action: str, name: str) -> None:
@@ -29,7 +40,7 @@ def act(world: World, action: str, name: str) -> None:
     if action in ("", "down", "hang", "lost", "late"):
         world.connections[name].fault = action
     elif action == "slow":
-        world.connections[name].latency = 1.5
+        world.connections[name].latency = 0.15 * world.timing.renew_deadline
     elif action == "freeze":
         world.freeze(name)
     elif action == "thaw":
@@ -47,31 +58,33 @@ async def settle(world: World) -> None:
     for name in NAMES:
         world.thaw(name)
         world.connections[name].fault = ""
-        world.connections[name].latency = 0.01
+        world.connections[name].latency = LATENCY
     await asyncio.sleep(0.1)
     for name in NAMES:
         if world.processes[name].done():
             world.start(name)
-    await asyncio.sleep(3 * TIMING.lease)
+    await asyncio.sleep(4 * world.timing.lease)
 
 
 async def ticking(world: World) -> None:
     while True:
         world.check()
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(world.timing.lease / 25)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(actions, max_size=25))
-def test_there_are_never_two_leaders_and_in_the_end_there_is_one(story: list[tuple[str, str, float]]) -> None:
+@settings(max_examples=50, deadline=None)
+@given(timings(), st.lists(actions, max_size=25))
+def test_there_are_never_two_leaders_and_in_the_end_there_is_one(
+    timing: LeaseTiming, story: list[tuple[str, str, float]]
+) -> None:
     async def scenario() -> None:
-        world = World()
+        world = World(timing=timing)
         for name in NAMES:
             world.start(name)
         checks = asyncio.create_task(ticking(world))
-        for action, name, seconds in story:
+        for action, name, share in story:
             act(world, action, name)
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(share * timing.lease)
         await settle(world)
         checks.cancel()
         assert len(world.working) == 1, f"{world.working} work after everything healed"
@@ -82,13 +95,18 @@ def test_there_are_never_two_leaders_and_in_the_end_there_is_one(story: list[tup
     on_stage(scenario)
 
 
-async def led(*names: str) -> World:
-    """A world in which the first of `names` leads."""
-    world = World()
+async def lead(world: World, *names: str) -> None:
+    """Starts `names`; the first of them leads."""
     for name in names:
         world.start(name)
         await asyncio.sleep(0.5)
     assert world.working == [names[0]]
+
+
+async def led(*names: str, clean_up: float = 0.2) -> World:
+    """A world in which the first of `names` leads."""
+    world = World(clean_up=clean_up)
+    await lead(world, *names)
     return world
 
 
@@ -106,19 +124,81 @@ def test_the_standby_moves_as_soon_as_the_lease_is_released() -> None:
     on_stage(scenario)
 
 
-@pytest.mark.parametrize("fault", ["down", "hang", "lost"])
-def test_a_leader_cut_off_stops_work_before_another_can_start(fault: str) -> None:
+outages = pytest.mark.parametrize("fault", ["down", "hang", "lost"])
+
+
+async def cut_off(world: World, fault: str) -> None:
+    """Waits until `a`, cut off now, has ended its work and `b` has begun; judges the moments of both."""
+    timing, renewed = world.timing, world.server.history[-1][0]
+    world.connections["a"].fault = fault
+    await asyncio.sleep(2.5 * timing.lease)
+    assert world.lost == ["a"]
+    assert world.working == ["b"]
+    ended, began = world.ended[0][0], world.began[1][0]
+    assert ended <= renewed + timing.renew_deadline + 2 * timing.stop_grace + 0.01, "its work went on too long"
+    assert ended <= renewed + timing.safe, "its work came too near to the end of the lease"
+    assert began >= renewed + timing.lease, "the lease was taken before it had expired"
+    world.check()
+
+
+@outages
+@settings(max_examples=10, deadline=None)
+@given(timing=timings(), clean_up=st.sampled_from([0.0, 1000.0]), phase=st.floats(1.0, 1.5))
+def test_a_leader_cut_off_stops_work_before_another_can_start(
+    fault: str, timing: LeaseTiming, clean_up: float, phase: float
+) -> None:
+    async def scenario() -> None:
+        world = World(timing=timing, clean_up=clean_up)
+        await lead(world, "a", "b")
+        await asyncio.sleep(phase * timing.lease)
+        await cut_off(world, fault)
+
+    on_stage(scenario)
+
+
+@outages
+def test_a_takeover_takes_no_longer_than_the_lease_and_one_attempt(fault: str) -> None:
     async def scenario() -> None:
         world = await led("a", "b")
         await asyncio.sleep(30)
-        world.connections["a"].fault = fault
         cut = world.loop.time()
-        await asyncio.sleep(3 * TIMING.lease)
-        assert world.lost == ["a"]
-        assert world.working == ["b"]
-        ended, began = world.ended[0][0], world.began[1][0]
-        assert ended < began, "both worked at once"
-        assert began <= cut + TIMING.lease + TIMING.renew_deadline / 2 + 2, "the takeover came late"
+        await cut_off(world, fault)
+        assert world.began[1][0] <= cut + TIMING.lease + TIMING.renew_deadline / 2 + 2, "the takeover came late"
+
+    on_stage(scenario)
+
+
+@outages
+@settings(max_examples=10, deadline=None)
+@given(timing=timings(), phase=st.floats(1.0, 1.5), head_start=st.floats(0.0, 1.5))
+def test_an_outage_during_an_orderly_stop_ends_it_in_time(
+    fault: str, timing: LeaseTiming, phase: float, head_start: float
+) -> None:
+    async def scenario() -> None:
+        world = World(timing=timing, clean_up=1000 * timing.lease)
+        await lead(world, "a", "b")
+        await asyncio.sleep(phase * timing.lease)
+        world.processes["a"].cancel()
+        await asyncio.sleep(head_start * timing.lease)
+        assert world.working == ["a"], "it takes its time, and holds the lease meanwhile"
+        await cut_off(world, fault)
+
+    on_stage(scenario)
+
+
+@settings(max_examples=30, deadline=None)
+@given(latency=st.floats(0.01, 1.0), moment=st.floats(0.0, 6.0))
+def test_a_candidate_stopped_at_any_moment_leaves_no_lease_behind(latency: float, moment: float) -> None:
+    async def scenario() -> None:
+        world = World()
+        world.connections["a"] = Connection(world.server)
+        world.connections["a"].latency = latency
+        world.start("a")
+        await asyncio.sleep(moment)
+        await world.stop("a")
+        await asyncio.sleep(5 * latency)
+        holder = world.server.spec["holderIdentity"] if world.server.lease else None
+        assert holder is None, "a standby would wait for the expiry of a lease nobody uses"
 
     on_stage(scenario)
 
@@ -154,6 +234,27 @@ def test_a_killed_leader_is_replaced_within_the_lease_duration() -> None:
         await asyncio.sleep(2)
         assert world.working == ["b"], "a frozen leader that wakes must see that its time is over"
         assert world.lost == ["a"]
+
+    on_stage(scenario)
+
+
+@pytest.mark.parametrize("fault", ["", "hang"], ids=["between attempts", "within an attempt"])
+def test_a_leader_frozen_past_its_lease_ends_its_work_at_the_moment_it_wakes(fault: str) -> None:
+    async def scenario() -> None:
+        world = await led("a", "b", clean_up=30)
+        await asyncio.sleep(20)
+        world.connections["a"].fault = fault
+        await asyncio.sleep(TIMING.retry * RETRY_JITTER)
+        world.freeze("a")
+        await asyncio.sleep(2 * TIMING.lease)
+        assert world.working == ["a", "b"], "the frozen one has not been able to end"
+        world.connections["a"].fault = ""
+        woke = world.loop.time()
+        world.thaw("a")
+        await asyncio.sleep(5)
+        late = [moment for moment, name in world.writes if name == "a" and moment >= woke]
+        assert len(late) <= WORKERS, f"{len(late)} writes of a leader whose time was over"
+        assert world.ended[-1] == (woke, "a"), "there is no time left for a clean-up"
 
     on_stage(scenario)
 
@@ -196,12 +297,12 @@ def test_a_vanished_lease_is_recreated_by_its_holder_and_not_taken() -> None:
 
 def test_a_leader_overthrown_by_hand_stops_at_its_next_renewal() -> None:
     async def scenario() -> None:
-        world = await led("a")
+        world = await led("a", clean_up=30)
         usurped = world.server.get()
         usurped["spec"]["holderIdentity"] = "someone"
         world.server.replace(usurped)
-        await asyncio.sleep(TIMING.retry * RETRY_JITTER + 2 * TIMING.stop_grace + RESTART_SECONDS)
-        assert (world.working, world.lost) == ([], ["a"])
+        await asyncio.sleep(TIMING.retry * RETRY_JITTER + 0.2)
+        assert (world.working, world.lost) == ([], ["a"]), "another may be at work already: nothing is waited for"
 
     on_stage(scenario)
 
@@ -260,6 +361,36 @@ def test_work_that_ends_by_itself_releases_the_lease_and_its_outcome_is_that_of_
         assert isinstance(result, outcome), result
         assert server.spec["holderIdentity"] is None
         assert not candidate.leading
+
+    on_stage(scenario)
+
+
+def test_the_lease_is_kept_when_a_part_of_the_work_cannot_be_ended() -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        candidate = Elector(Connection(server), name="alone", namespace="test", identity="a", timing=TIMING)
+        death = TaskDied("pools", None)
+        death.still_working = True
+
+        async def half_dead() -> None:
+            raise death
+
+        with pytest.raises(TaskDied):
+            await candidate.run(half_dead)
+        assert server.spec["holderIdentity"] == "a", "another one would start beside the part that goes on"
+
+    on_stage(scenario)
+
+
+def test_labels_put_on_the_lease_outlive_renewals() -> None:
+    async def scenario() -> None:
+        world = await led("a")
+        labelled = world.server.get()
+        labelled["metadata"]["labels"] = {"team": "gpu"}
+        world.server.replace(labelled)
+        await asyncio.sleep(30)
+        assert world.server.get()["metadata"]["labels"] == {"team": "gpu"}
+        assert (world.working, world.lost) == (["a"], [])
 
     on_stage(scenario)
 

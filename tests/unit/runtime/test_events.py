@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from controller.api.json import Json
 from controller.api.resources import Resource
 from controller.runtime import events, metrics
-from controller.runtime.errors import ApiError, Forbidden, NotFound, Unavailable
+from controller.runtime.errors import TIMED_OUT, AlreadyExists, ApiError, Forbidden, NotFound, Unavailable
 from controller.runtime.events import Recorder, clipped, event_name
 from tests.unit.virtual_time import run_virtual
 
@@ -31,10 +31,20 @@ class Written:
         self.creates: list[Json] = []
         self.patches: list[tuple[float, int]] = []
         self.failures: list[ApiError] = []
+        self.silent = 0
 
     async def create(self, resource: Resource, body: Json) -> Json:
+        """One event of each name; the first `silent` replies are lost on their way."""
         await self._pass()
-        self.creates.append(deepcopy(body))
+        exists = body["metadata"]["name"] in [known["metadata"]["name"] for known in self.creates]
+        if not exists:
+            self.creates.append(deepcopy(body))
+        if self.silent:
+            self.silent -= 1
+            await asyncio.sleep(10)
+            raise Unavailable("no complete reply in time", reason=TIMED_OUT)
+        if exists:
+            raise AlreadyExists("it exists", status=409)
         return body
 
     async def merge(self, resource: Resource, name: str, patch: Json, *, namespace: str = "") -> Json:
@@ -207,6 +217,35 @@ def test_an_event_that_expired_on_the_server_is_written_anew() -> None:
     written = run_virtual(scenario())
     assert [body.get("series", {}).get("count") for body in written.creates] == [None, 2]
     assert written.creates[0]["metadata"]["name"] != written.creates[1]["metadata"]["name"]
+
+
+def test_an_attempt_without_a_reply_is_repeated_under_the_same_name() -> None:
+    async def scenario() -> Written:
+        stage = Stage()
+        stage.written.silent = 3
+        stage.record()
+        await asyncio.sleep(100)
+        stage.record()
+        await stage.recorder.flush(60)
+        return stage.written
+
+    written = run_virtual(scenario())
+    assert len(written.creates) == 1, "the first attempt had been carried out"
+    assert [count for _, count in written.patches] == [2], "and the event found is gone on with"
+
+
+def test_repeats_during_a_doubtful_attempt_are_told_once_it_is_found() -> None:
+    async def scenario() -> Written:
+        stage = Stage()
+        stage.written.silent = 1
+        stage.record()
+        await asyncio.sleep(1)
+        stage.record()
+        await stage.recorder.flush(60)
+        return stage.written
+
+    written = run_virtual(scenario())
+    assert (len(written.creates), [count for _, count in written.patches]) == (1, [2])
 
 
 def dropped(cause: str) -> float:

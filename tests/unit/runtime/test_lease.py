@@ -1,6 +1,7 @@
 """The Lease record as a value, and the moment from which it may be taken."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -68,19 +69,45 @@ def test_only_a_change_makes_a_record_young_again() -> None:
     seen = Sighting(LeaseRecord(holder="a", duration=15, version="1"), since=100)
     same = LeaseRecord(holder="a", duration=15, version="1")
     assert seen.updated(same, 110).since == 100
-    assert seen.updated(LeaseRecord(holder="a", duration=15, version="2"), 110).since == 110
+    assert seen.updated(LeaseRecord(holder="a", duration=15, renewed=LATER, version="2"), 110).since == 110
 
 
-@pytest.mark.parametrize("timing", [(10, 10, 2), (15, 2, 2), (15, 2.4, 2), (15, 10, 0), (10, 15, 2), (2.5, 1, 0.5)])
+def test_a_label_put_on_the_lease_is_no_sign_of_life() -> None:
+    seen = Sighting(LeaseRecord(holder="a", duration=15, version="1"), since=100)
+    labelled = {"metadata": {"resourceVersion": "2", "labels": {"k": "v"}}, "spec": {"holderIdentity": "a"}}
+    after = seen.updated(replace(LeaseRecord.parse(labelled), duration=15), 110)
+    assert after.since == 100, "a dead leader's lease would never expire under a tool that keeps touching it"
+    assert after.record.version == "2", "the next write must name the version that is there now"
+
+
+def test_what_others_wrote_on_the_lease_survives_a_renewal() -> None:
+    others = {"labels": {"l": "1"}, "annotations": {"a": "2"}, "ownerReferences": [{"uid": "u"}], "finalizers": ["f"]}
+    stored = {"metadata": {"name": "n", "uid": "u", "managedFields": [], "resourceVersion": "7", **others}}
+    body = LeaseRecord.parse(stored).held_by("a", duration=15, now=NOW).body(name="n", namespace="ns")
+    assert body["metadata"] == {"name": "n", "namespace": "ns", "resourceVersion": "7", **others}
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [(10, 10, 2), (15, 2, 2), (15, 2.4, 2), (15, 10, 0), (10, 15, 2), (2.5, 1, 0.5), (15, 14.7, 2), (300, 294.1, 2)],
+)
 def test_timings_that_could_make_two_leaders_are_refused(timing: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         LeaseTiming(*timing)
 
 
-@given(st.integers(2, 60), st.floats(0.5, 59), st.floats(0.01, 20))
+@pytest.mark.parametrize(
+    "timing", [(15, 10, 2), (15, 12, 2), (137, 107, 26), (270, 240, 60), (60, 40, 15), (3, 2, 0.5)]
+)
+def test_timings_in_use_elsewhere_are_accepted(timing: tuple[float, float, float]) -> None:
+    assert LeaseTiming(*timing).stop_grace > 0
+
+
+@given(st.integers(2, 300), st.floats(0.5, 299), st.floats(0.01, 20))
 def test_stopping_always_fits_between_the_deadline_and_the_takeover(lease: int, renew: float, retry: float) -> None:
     try:
         timing = LeaseTiming(lease, renew, retry)
     except ValueError:
         return
-    assert timing.renew_deadline + 2 * timing.stop_grace < timing.lease
+    assert timing.renew_deadline + 2 * timing.stop_grace <= timing.safe + 1e-9
+    assert timing.safe <= lease - 0.2

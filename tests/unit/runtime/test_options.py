@@ -61,7 +61,7 @@ def test_every_kind_of_option_reads_its_variable(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("KAITO_SHUTDOWN_GRACE", "1m30s")
     monkeypatch.setenv("KAITO_LOG_FORMAT", "console")
     monkeypatch.setenv("POD_NAME", "kaito-controller-0")
-    monkeypatch.setenv("KUBECONFIG", "/some/kubeconfig")
+    monkeypatch.setenv("KAITO_KUBECONFIG", "/some/kubeconfig")
     options = parsed()
     assert options.metrics == Address("127.0.0.1", 9090)
     assert options.health is None
@@ -70,6 +70,11 @@ def test_every_kind_of_option_reads_its_variable(monkeypatch: pytest.MonkeyPatch
     assert (options.log_format, options.identity) == ("console", "kaito-controller-0")
     assert options.kubeconfig == Path("/some/kubeconfig")
     assert parsed("--leader-elect").leader_elect
+
+
+def test_kubeconfig_of_kubectl_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/one:/two")
+    assert parsed().kubeconfig is None, "it may name several files, and a pod's service account comes before it"
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +117,7 @@ def test_help_names_the_variable_of_every_option(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         parsed("--help")
     text = " ".join(capsys.readouterr().out.split())
-    for word in ("KAITO_LOG_FORMAT", "KAITO_KUBECONFIG or KUBECONFIG", "KAITO_LEADER_ELECT_RETRY_PERIOD", "--version"):
+    for word in ("KAITO_LOG_FORMAT", "KAITO_KUBECONFIG", "KAITO_LEADER_ELECT_RETRY_PERIOD", "--version"):
         assert word in text
 
 

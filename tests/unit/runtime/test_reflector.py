@@ -1,6 +1,7 @@
 """A copy that ends up right whatever the server does, without hammering it and without a word too many."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from controller.api.json import Json, name_of
 from controller.api.resources import MACHINES, PODS
 from controller.runtime.cache import Informer
+from controller.runtime.client import ObjectList
+from controller.runtime.errors import TIMED_OUT, ApiError, Unavailable, from_status
 from controller.runtime.reflector import RESTART_CAUSES, Selection
 from controller.runtime.watch import WatchEvent
 from tests.unit.runtime.model_server import IN_STREAM, REFUSALS, ModelServer
@@ -243,6 +246,118 @@ def test_the_servers_wish_to_wait_is_kept() -> None:
         await informer.wait_synced()
         (first, _), (second, _) = server.requests
         assert second - first >= 3
+
+    play(scenario)
+
+
+class WatchlessServer(ModelServer):
+    """Answers lists and ends every watch in the same error, after some seconds."""
+
+    def __init__(self, error: Callable[[], ApiError | None], seconds: float) -> None:
+        super().__init__()
+        self._error = error
+        self._seconds = seconds
+
+    async def watch(self, *arguments: Any, initial_events: bool = False, **options: Any) -> Any:
+        await asyncio.sleep(self._seconds)
+        self._asked("watch-list" if initial_events else "watch")
+        error = self._error()
+        if error is not None:
+            raise error
+        yield WatchEvent("BOOKMARK", {})
+
+
+def damaged_event() -> ApiError:
+    error = from_status({"code": 500, "message": "unknown event"})
+    error.in_stream = True
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds", "most"),
+    [
+        (lambda: Unavailable("no complete reply in time", reason=TIMED_OUT), 30.0, 400.0),
+        (lambda: from_status({"code": 500}), 0.01, 300.0),
+        (lambda: from_status({"code": 400, "reason": "BadRequest"}), 0.01, 61.0),
+        (damaged_event, 0.01, 61.0),
+    ],
+    ids=["silent", "500", "400", "damaged event"],
+)
+def test_a_watch_that_never_comes_about_does_not_leave_the_copy_as_it_is(
+    error: Callable[[], ApiError], seconds: float, most: float
+) -> None:
+    async def run() -> None:
+        server = WatchlessServer(error, seconds)
+        server.put("a")
+        informer = Informer(server, PODS)
+        task = asyncio.create_task(informer.run())
+        await informer.wait_synced()
+        await asyncio.sleep(1000)
+        server.put("b")
+        server.delete("a")
+        await asyncio.sleep(most)
+        names = [name_of(obj) for obj in informer.values()]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert names == ["b"]
+        assert len(server.requests) < 0.1 * (1000 + most), "and the server is not hammered for it"
+
+    run_virtual(run())
+
+
+def test_a_short_outage_is_no_reason_to_read_everything_again() -> None:
+    async def scenario(server: ModelServer, informer: Informer, heard: Heard) -> None:
+        await informer.wait_synced()
+        server.put("a")
+        await asyncio.sleep(1)
+        server.faults += ["cut", "refused"]
+        server.put("b")
+        await asyncio.sleep(60)
+        assert sorted(heard.state) == ["a", "b"]
+        assert [what for _, what in server.requests] == ["watch-list", "watch", "watch"]
+
+    play(scenario)
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """One entry per call of gc.freeze."""
+    calls: list[bool] = []
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append(True))
+    return calls
+
+
+def test_the_collector_works_on_while_a_server_says_nothing() -> None:
+    class Silent(ModelServer):
+        async def list(self, *_: Any, **__: Any) -> ObjectList:
+            await asyncio.sleep(60)
+            raise Unavailable("no complete reply in time", reason=TIMED_OUT)
+
+    async def run() -> list[bool]:
+        server = Silent()
+        server.faults += ["internal"] * 1000
+        task = asyncio.create_task(Informer(server, PODS).run())
+        seen = []
+        for _ in range(600):
+            await asyncio.sleep(1)
+            seen.append(gc.isenabled())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return seen
+
+    assert all(run_virtual(run()))
+
+
+def test_the_heap_is_frozen_once_and_only_after_success(frozen: list[bool]) -> None:
+    async def scenario(server: ModelServer, informer: Informer, heard: Heard) -> None:
+        server.faults += ["missing"] * 20
+        await asyncio.sleep(10)
+        assert not frozen, "garbage of failed attempts must stay collectable"
+        await informer.wait_synced()
+        server.faults += ["expired event"]
+        server.put("a")
+        await asyncio.sleep(10)
+        assert len(frozen) == 1
 
     play(scenario)
 

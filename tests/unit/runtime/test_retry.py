@@ -17,7 +17,7 @@ from controller.runtime.errors import (
     Unauthorized,
     Unavailable,
 )
-from controller.runtime.retry import ALWAYS, NEVER, Repeat, covers, delay_before_repeat
+from controller.runtime.retry import ALWAYS, NEVER, Repeat, covers, delay_before_repeat, seconds_of_attempt
 
 NAMED: Json = {"metadata": {"name": "a"}}
 VERSIONED: Json = {"metadata": {"name": "a", "resourceVersion": "7"}}
@@ -72,11 +72,30 @@ def test_the_servers_own_delay_is_kept() -> None:
     assert delay_before_repeat(Throttled(status=429, retry_after=3.5), ALWAYS, 4, renewed=False) == 3.5
 
 
-@pytest.mark.parametrize("attempt", [0, 1, 5, 10_000])
+@pytest.mark.parametrize("attempt", range(retry.ATTEMPTS - 1))
+def test_a_server_that_asks_for_no_delay_gets_our_own(attempt: int) -> None:
+    delay = delay_before_repeat(Throttled(status=429, retry_after=0.0), ALWAYS, attempt, renewed=False)
+    assert delay is not None
+    assert delay >= min(2.0, 0.1 * 2**attempt) / 2
+
+
+@pytest.mark.parametrize("error", [Throttled(status=429, retry_after=0.0), Unavailable(reason=UNREACHABLE)])
+def test_no_call_is_attempted_more_than_ten_times(error: ApiError) -> None:
+    assert delay_before_repeat(error, ALWAYS, retry.ATTEMPTS - 2, renewed=False) is not None
+    assert delay_before_repeat(error, ALWAYS, retry.ATTEMPTS - 1, renewed=False) is None
+
+
+def test_an_attempt_leaves_time_for_another_where_there_may_be_one() -> None:
+    assert seconds_of_attempt(10, 10, ALWAYS) == 6
+    assert seconds_of_attempt(3, 10, ALWAYS) == 3
+    assert seconds_of_attempt(10, 10, NEVER) == 10
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 5, 8])
 def test_reconnecting_slows_down_to_two_seconds(attempt: int) -> None:
     delay = delay_before_repeat(Unavailable(reason=UNREACHABLE), NEVER, attempt, renewed=False)
     assert delay is not None
-    longest = min(2.0, 0.1 * 2 ** min(attempt, 8))
+    longest = min(2.0, 0.1 * 2**attempt)
     assert longest / 2 <= delay <= longest
 
 

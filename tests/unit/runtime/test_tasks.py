@@ -59,6 +59,41 @@ def test_the_group_waits_for_orderly_ends_and_passes_a_second_cancellation_on() 
     assert run_virtual(scenario(second_after=10)) == 11
 
 
+async def stubborn() -> None:
+    """Work as it should not be: no cancellation ends it within 1,000 s."""
+    until = now() + 1000
+    while now() < until:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(until - now())
+
+
+@pytest.mark.parametrize(
+    ("other", "seconds", "still_working"),
+    [(forever, 1, False), (slow_to_end, 1 + tasks.DEATH_GRACE_SECONDS, False), (stubborn, 1 + 3 + 1, True)],
+)
+def test_after_a_death_the_others_are_not_waited_for_without_end(
+    other: tasks.Loop, seconds: float, *, still_working: bool
+) -> None:
+    async def scenario() -> None:
+        with pytest.raises(TaskDied, match="pools failed") as death:
+            await tasks.run_together({"other": other, "pools": fail_after_a_second})
+        assert now() == seconds
+        assert death.value.still_working is still_working
+
+    run_virtual(scenario())
+
+
+def test_a_cancellation_after_a_death_hurries_the_others() -> None:
+    async def scenario() -> float:
+        group = asyncio.create_task(tasks.run_together({"slow": slow_to_end, "pools": fail_after_a_second}))
+        asyncio.get_running_loop().call_later(2, group.cancel)
+        with pytest.raises(TaskDied, match="pools failed"):
+            await group
+        return now()
+
+    assert run_virtual(scenario()) == 2
+
+
 def test_stop_returns_when_all_have_ended_in_time() -> None:
     async def scenario() -> tuple[list[str], float]:
         running = tasks.start({"a": forever, "b": fail_after_a_second})
@@ -79,19 +114,9 @@ def test_stop_names_those_that_needed_more_than_the_grace() -> None:
 
 def test_stop_does_not_wait_for_a_task_that_ignores_every_cancellation() -> None:
     async def scenario() -> float:
-        released = asyncio.Event()
-
-        async def stubborn() -> None:
-            while not released.is_set():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await released.wait()
-
         running = tasks.start({"stubborn": stubborn})
         await asyncio.sleep(1)
         assert await tasks.stop(running, grace=5) == ["stubborn"]
-        ended = now()
-        released.set()
-        await asyncio.wait(running)
-        return ended
+        return now()
 
     assert run_virtual(scenario()) == 1 + 5 + tasks.LAST_WORDS_SECONDS

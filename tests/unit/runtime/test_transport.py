@@ -8,9 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from controller.runtime.errors import Unavailable
 from controller.runtime.transport import Request, Transport, ignore_requests
 from tests.unit.runtime.scripted_server import ScriptedServer, answer, silence, stream
 
@@ -48,6 +50,50 @@ async def test_the_environment_is_not_trusted(server: ScriptedServer, transport:
     session = transport._api.rest_client.pool_manager
     assert isinstance(session, aiohttp.ClientSession)
     assert session.trust_env is False, "an environment lookup in a thread at every request costs 4.6 times the time"
+
+
+async def test_the_library_repeats_nothing_by_itself(server: ScriptedServer, transport: Transport) -> None:
+    server.script(answer({}))
+    await transport.exchange(Request("GET", "/api"), seconds=10, attempt=0)
+    session = transport._api.rest_client.pool_manager
+    assert isinstance(session, aiohttp.ClientSession)
+    assert session._retry_connection is False, "aiohttp reads this name, and repeats PUT and DELETE unless it is False"
+
+
+async def test_one_silent_connection_takes_its_idle_neighbours_along(
+    server: ScriptedServer, transport: Transport
+) -> None:
+    arrived = asyncio.Barrier(3)
+
+    async def together(_: web.Request) -> web.StreamResponse:
+        await arrived.wait()
+        return web.json_response({})
+
+    server.script(*[together] * 3, silence)
+    await asyncio.gather(*(transport.exchange(Request("GET", "/api"), seconds=10, attempt=0) for _ in range(3)))
+    session = transport._api.rest_client.pool_manager
+    assert isinstance(session, aiohttp.ClientSession)
+    assert isinstance(session.connector, aiohttp.TCPConnector)
+    assert sum(map(len, session.connector._conns.values())) == 3, "the idle ones are kept under this name"
+    with pytest.raises(Unavailable):
+        await transport.exchange(Request("GET", "/api"), seconds=0.1, attempt=0)
+    assert not session.connector._conns
+
+
+async def test_a_caller_who_loses_patience_distrusts_the_pool_as_well(
+    server: ScriptedServer, transport: Transport
+) -> None:
+    server.script(answer({}), silence)
+    await transport.exchange(Request("GET", "/api"), seconds=10, attempt=0)
+    server.asked.clear()
+    held = transport._api.rest_client.pool_manager
+    assert isinstance(held, aiohttp.ClientSession)
+    assert isinstance(held.connector, aiohttp.TCPConnector)
+    waiting = asyncio.create_task(transport.exchange(Request("GET", "/api"), seconds=10, attempt=0))
+    await server.asked.wait()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert not held.connector._conns
 
 
 async def test_connections_notice_a_dead_peer(server: ScriptedServer, transport: Transport) -> None:

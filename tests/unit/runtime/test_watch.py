@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.runtime import watch
-from controller.runtime.errors import BROKEN, Gone, Throttled, Unavailable
+from controller.runtime.errors import BROKEN, ApiError, Gone, Throttled, Unavailable
 from controller.runtime.watch import LineSplitter, WatchEvent, decode_event
 
 
@@ -63,8 +63,10 @@ def test_an_event_is_its_type_and_object(kind: str) -> None:
     ],
 )
 def test_an_error_event_is_raised_as_the_error_it_states(body: dict[str, Any], expected: type[Exception]) -> None:
-    with pytest.raises(expected):
+    with pytest.raises(expected) as caught:
         decode_event(json.dumps({"type": "ERROR", "object": body}).encode())
+    assert isinstance(caught.value, ApiError)
+    assert caught.value.in_stream
 
 
 @pytest.mark.parametrize(
