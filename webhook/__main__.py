@@ -45,6 +45,7 @@ async def serve(server: WebhookServer, drain: float) -> None:
     try:
         await asyncio.Event().wait()
     finally:
+        server.drain()
         await asyncio.sleep(drain)
         await server.stop()
 

@@ -19,6 +19,15 @@ CERTIFICATE_EXPIRY: Final = metrics.gauge(
     "When the certificate expires, in seconds since 1970.",
     ("certificate",),
 )
+CONNECTIONS_REFUSED: Final = metrics.counter(
+    "kaito_webhook_connections_refused_total", "Connections closed before TLS, all places of the peer being taken."
+)
+MALFORMED_REQUESTS: Final = metrics.counter(
+    "kaito_webhook_malformed_requests_total", "Requests that are no HTTP; nothing of them is logged."
+)
+BUNDLE_OVERWRITES: Final = metrics.counter(
+    "kaito_webhook_bundle_overwrites_total", "Times another writer replaced a published trust bundle."
+)
 
 for _operation in (CREATE, UPDATE):
     _verdicts.labels(_operation, "allowed", "")

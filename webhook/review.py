@@ -19,6 +19,12 @@ KIND: Final = "AdmissionReview"
 UNPROCESSABLE: Final = 422
 BAD_REQUEST: Final = 400
 
+UID_LENGTH: Final = 128
+"""Characters of the longest uid that is answered; the API server sends a UUID of 36."""
+
+NAME_LENGTH: Final = 253
+"""Characters of a name that an answer repeats: the longest Kubernetes allows."""
+
 
 class MalformedReviewError(ValueError):
     """The request body is no AdmissionReview this program can answer; the text says what is wrong with it."""
@@ -78,8 +84,8 @@ def parse_review(body: bytes) -> Review:
     """The question in a request body.
 
     Raises:
-        MalformedReviewError: not UTF-8, not JSON, nested too deeply, a key given twice, another version or kind, or no
-            uid to answer to.
+        MalformedReviewError: not UTF-8, not JSON, nested too deeply, a key given twice, another version or kind, no uid
+            to answer to, or one of more than UID_LENGTH characters.
     """
     review = _decode(body)
     if review.get("apiVersion") != API_VERSION or review.get("kind") != KIND:
@@ -88,15 +94,17 @@ def parse_review(body: bytes) -> Review:
     request = review.get("request")
     if not isinstance(request, dict) or not isinstance(request.get("uid"), str) or not request["uid"]:
         raise MalformedReviewError("the AdmissionReview has no request with a uid")
+    if len(request["uid"]) > UID_LENGTH:
+        raise MalformedReviewError(f"the uid has {len(request['uid'])} characters, at most {UID_LENGTH} are allowed")
     kind = _object(request.get("kind")) or {}
     obj, old = _object(request.get("object")), _object(request.get("oldObject"))
     return Review(
         uid=request["uid"],
         operation=_text(request.get("operation")),
-        group=_text(kind.get("group")),
-        kind=_text(kind.get("kind")),
+        group=_text(kind.get("group"))[:NAME_LENGTH],
+        kind=_text(kind.get("kind"))[:NAME_LENGTH],
         subresource=_text(request.get("subResource")),
-        name=_text(request.get("name")) or (name_of(obj) if obj else ""),
+        name=(_text(request.get("name")) or (name_of(obj) if obj else ""))[:NAME_LENGTH],
         obj=obj,
         old=old,
     )

@@ -4,19 +4,23 @@ Any pod of the cluster can reach the port. Nothing of a body is logged, and no h
 """
 
 import asyncio
+import contextlib
+import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from controller.runtime.logs import get_logger
 from controller.runtime.metrics import WEBHOOK_PANICS, webhook_metrics
 from controller.runtime.options import Address
-from webhook.counters import count_verdict
+from webhook.connections import Door, Places
+from webhook.counters import MALFORMED_REQUESTS, count_verdict
 from webhook.review import Decide, MalformedReviewError, parse_review, render_answer
 
 MAX_BODY: Final = 8 << 20
@@ -26,13 +30,8 @@ SMALL_BODY: Final = 256 << 10
 """Bytes up to which a body is read without asking; larger ones share LARGE_SLOTS, so that memory stays bounded."""
 
 LARGE_SLOTS: Final = 8
-MAX_REQUESTS: Final = 256
-"""Requests at once; more are told to come back."""
-
-MAX_CONNECTIONS: Final = 1024
-
-ARRIVAL_SECONDS: Final = 5.0
-"""How long a handshake, the headers of a first request, or a body may take to arrive; the API server's own patience."""
+LARGE_SHARE: Final = 4
+"""Large bodies of one peer at a time."""
 
 IDLE_SECONDS: Final = 120.0
 """How long an unused connection is kept; the API server drops its own after 90 s."""
@@ -42,6 +41,30 @@ LINGER_SECONDS: Final = 2.0
 
 CLOSE_SECONDS: Final = 2.0
 """How long answers under way may delay the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What strangers may take.
+
+    All API servers may come through one tunnel and so from one address, and a burst of 100 requests was seen to open
+    168 connections: one peer's share leaves room for that.
+
+    Attributes:
+        readers: bodies that may be on their way; more are told to come back. What has arrived is answered at once.
+        readers_share: of these, those of one peer.
+        connections: held at once; their TLS state stays within 200 MB (measured: 0.8 MB each while shaking hands).
+        connections_share: of these, those of one peer.
+        arrival: seconds that a handshake, the headers of a first request, a body, or the taking of an answer may last;
+            half of the API server's own patience.
+    """
+
+    readers: int = 192
+    readers_share: int = 176
+    connections: int = 224
+    connections_share: int = 176
+    arrival: float = 5.0
+
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -55,17 +78,23 @@ class WebhookServer:
         address: where to listen; port 0 takes a free one.
         tls: the context of the listener.
         webhooks: path to decision.
+        limits: what strangers may take.
     """
 
-    def __init__(self, address: Address, tls: ssl.SSLContext, webhooks: Mapping[str, Decide]) -> None:
+    def __init__(
+        self, address: Address, tls: ssl.SSLContext, webhooks: Mapping[str, Decide], limits: Limits | None = None
+    ) -> None:
+        self._limits = limits or Limits()
         self.address = address
         self._tls = tls
-        self._app = web.Application(client_max_size=MAX_BODY)
+        self._app = web.Application(client_max_size=MAX_BODY, middlewares=[self._note])
         self._app.add_routes([web.post(path, self._handler(path, decide)) for path, decide in webhooks.items()])
-        self._large = asyncio.Semaphore(LARGE_SLOTS)
-        self._running = 0
-        self._silent: set[web.RequestHandler] = set()
+        self._readers = Places(self._limits.readers, self._limits.readers_share)
+        self._large = Places(LARGE_SLOTS, LARGE_SHARE)
+        self._draining = False
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
+        self._sweeper: asyncio.Task[None] | None = None
         self._listener: asyncio.Server | None = None
 
     @property
@@ -82,22 +111,26 @@ class WebhookServer:
         self._runner = web.AppRunner(
             self._app,
             access_log=None,
+            logger=_http_logger(),
             auto_decompress=False,
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
             shutdown_timeout=CLOSE_SECONDS,
         )
         await self._runner.setup()
+        assert self._runner.server is not None
+        places = Places(self._limits.connections, self._limits.connections_share)
+        self._door = Door(self._tls, self._runner.server, places, patience=self._limits.arrival)
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
-            self._connection,
-            self.address.host or None,
-            self.address.port,
-            ssl=self._tls,
-            ssl_handshake_timeout=ARRIVAL_SECONDS,
-            reuse_address=True,
+            self._door.connection, self.address.host or None, self.address.port, reuse_address=True
         )
+        self._sweeper = asyncio.create_task(self._door.sweep(), name="webhook-sweeper")
         self.address = Address(self.address.host, int(self._listener.sockets[0].getsockname()[1]))
+
+    def drain(self) -> None:
+        """Asks every caller to leave: each answer from now on closes its connection."""
+        self._draining = True
 
     async def stop(self) -> None:
         """Takes no more connections, lets answers under way finish, closes the rest."""
@@ -105,29 +138,33 @@ class WebhookServer:
             self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._door is not None:
+            self._door.close()
 
-    def _connection(self) -> asyncio.Protocol:
-        assert self._runner is not None
-        assert self._runner.server is not None
-        if len(self._runner.server.connections) + len(self._silent) >= MAX_CONNECTIONS:
-            return _Refusal()
-        protocol = self._runner.server()
-        self._silent.add(protocol)
-        asyncio.get_running_loop().call_later(2 * ARRIVAL_SECONDS, self._hang_up_on_silence, protocol)
-        return protocol
+    @web.middleware
+    async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        assert self._door is not None
+        self._door.heard(request)
+        try:
+            response = await handler(request)
+        except web.HTTPException as refusal:
+            self._part(refusal)
+            raise
+        self._part(response)
+        return response
 
-    def _hang_up_on_silence(self, protocol: web.RequestHandler) -> None:
-        # The HTTP library waits without limit for the headers of a connection's first request.
-        if protocol in self._silent and protocol.transport is not None:
-            protocol.transport.abort()
-        self._silent.discard(protocol)
+    def _part(self, response: web.StreamResponse) -> None:
+        if self._draining:
+            response.force_close()
 
     def _handler(self, path: str, decide: Decide) -> Handler:
         counters = webhook_metrics(path)
 
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
-            self._silent.discard(request.protocol)
             with counters.in_flight.track_inprogress():
                 response = await self._answer(request, decide)
             counters.requests[str(response.status)].inc()
@@ -137,47 +174,66 @@ class WebhookServer:
         return handle
 
     async def _answer(self, request: web.Request, decide: Decide) -> web.Response:
-        if self._running >= MAX_REQUESTS:
-            return _error(HTTPStatus.SERVICE_UNAVAILABLE, "too many reviews at once")
         if request.content_type != "application/json":
             return _error(HTTPStatus.BAD_REQUEST, "the content type must be application/json")
-        self._running += 1
         try:
             body = await self._read(request)
             review = parse_review(body)
             verdict = decide(review)
             count_verdict(review, verdict)
             return web.Response(body=render_answer(review, verdict), content_type="application/json")
+        except _BusyError:
+            return _error(HTTPStatus.SERVICE_UNAVAILABLE, "too many reviews at once")
         except MalformedReviewError as error:
             return _error(HTTPStatus.BAD_REQUEST, str(error))
         except web.HTTPRequestEntityTooLarge:
             return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a review has at most {MAX_BODY} bytes")
         except TimeoutError:
-            return _error(HTTPStatus.BAD_REQUEST, f"the body did not arrive within {ARRIVAL_SECONDS:.0f} s")
+            return _error(HTTPStatus.BAD_REQUEST, f"the body did not arrive within {self._limits.arrival:.0f} s")
         except ConnectionError:
             return _error(HTTPStatus.BAD_REQUEST, "the connection broke before the body was complete")
         except Exception:
             WEBHOOK_PANICS.inc()
             log.exception("a review was not answered")
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "the review could not be answered")
-        finally:
-            self._running -= 1
 
     async def _read(self, request: web.Request) -> bytes:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(asyncio.timeout(ARRIVAL_SECONDS))
-            if request.content_length is None or request.content_length > SMALL_BODY:
-                await stack.enter_async_context(self._large)
-            return await request.read()
+        peer = request.remote or ""
+        large = request.content_length is None or request.content_length > SMALL_BODY
+        with _place(self._readers, peer), _place(self._large, peer) if large else contextlib.nullcontext():
+            async with asyncio.timeout(self._limits.arrival):
+                return await request.read()
 
 
-class _Refusal(asyncio.Protocol):
-    """A connection too many: closed as soon as it is there."""
+class _BusyError(Exception):
+    """No place for another body."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hangs up."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+
+@contextlib.contextmanager
+def _place(places: Places, peer: str) -> Iterator[None]:
+    if not places.take(peer):
+        raise _BusyError
+    try:
+        yield
+    finally:
+        places.give(peer)
+
+
+def _count_record(record: logging.LogRecord) -> bool:
+    """Counts what the HTTP library would log with a traceback, and drops it: parts of a request may be in it."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        MALFORMED_REQUESTS.inc()
+    elif error is not None:
+        log.warning("a connection failed: %s", type(error).__name__)
+    return False
+
+
+def _http_logger() -> logging.Logger:
+    logger = logging.getLogger(f"{__name__}.http")
+    logger.setLevel(logging.DEBUG)
+    logger.addFilter(_count_record)
+    return logger
 
 
 def _error(status: HTTPStatus, text: str) -> web.Response:

@@ -1,7 +1,7 @@
 """The trust bundle in the webhook configurations; pure.
 
-A JSON patch with a `test` on the webhook's name touches `caBundle` and nothing else: the owner of the manifests can
-re-apply, reorder and remove entries without a fight.
+A JSON patch touches `caBundle` and nothing else, and `test`s the webhook's name and the bundle it replaces: the
+owner of the manifests can re-apply, reorder and remove entries without a fight, and no writer's bundle is lost unseen.
 """
 
 import base64
@@ -19,10 +19,11 @@ def bundle_patch(configuration: Json, bundle: bytes) -> list[Json]:
     for index, entry in enumerate(_entries(configuration)):
         client = entry.get("clientConfig")
         if isinstance(client, dict) and client.get("caBundle") != wanted:
-            operations += [
-                {"op": "test", "path": f"/webhooks/{index}/name", "value": entry.get("name")},
-                {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": wanted},
-            ]
+            path = f"/webhooks/{index}/clientConfig/caBundle"
+            operations.append({"op": "test", "path": f"/webhooks/{index}/name", "value": entry.get("name")})
+            if client.get("caBundle"):
+                operations.append({"op": "test", "path": path, "value": client["caBundle"]})
+            operations.append({"op": "add", "path": path, "value": wanted})
     return operations
 
 

@@ -48,6 +48,11 @@ class Validity:
     ends: datetime
 
     @property
+    def accepted_from(self) -> datetime:
+        """From when a caller with a right clock accepts it."""
+        return self.begins - SKEW
+
+    @property
     def renewal(self) -> datetime:
         """Two thirds of the way: time to replace it, with a third left to fail in."""
         return self.begins + (self.ends - self.begins) * 2 / 3

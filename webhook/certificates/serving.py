@@ -2,9 +2,8 @@
 
 import os
 import ssl
-from datetime import datetime
 
-from webhook.certificates.issuing import Pair, validity
+from webhook.certificates.issuing import Pair, Validity, validity
 
 
 class Serving:
@@ -27,14 +26,9 @@ class Serving:
         return self._inner is not None
 
     @property
-    def renewal(self) -> datetime | None:
-        """When the certificate should be replaced; None when there is none."""
-        return validity(self._leaf).renewal if self._leaf else None
-
-    @property
-    def expiry(self) -> datetime | None:
-        """When the certificate ends; None when there is none."""
-        return validity(self._leaf).ends if self._leaf else None
+    def validity(self) -> Validity | None:
+        """When the certificate is meant to be used; None when there is none."""
+        return validity(self._leaf) if self._leaf else None
 
     def install(self, leaf: Pair, issuer: bytes) -> None:
         """Serves with `leaf` from the next handshake on.

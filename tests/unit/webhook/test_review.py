@@ -30,6 +30,7 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("another kind", VALID.replace(b'"AdmissionReview"', b'"Pod"'), '"Pod"'),
     ("no request", encoded({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}), "no request"),
     ("no uid", encoded(review(example(), uid=None)), "no request with a uid"),
+    ("a uid of 129 characters", encoded(review(example(), uid="u" * 129)), "129 characters"),
     ("a uid that is no text", encoded(review(example(), uid=7)), "no request with a uid"),
 ]
 
@@ -51,6 +52,10 @@ def test_a_review_is_read() -> None:
         "status",
     )
     assert found.obj == found.old == example()
+
+
+def test_an_answer_repeats_no_more_of_a_name_than_kubernetes_allows() -> None:
+    assert len(parse_review(encoded(review(example(), name="n" * 5000))).name) == 253
 
 
 @pytest.mark.parametrize("name", [None, ""])

@@ -4,6 +4,7 @@ import asyncio
 import io
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -14,12 +15,11 @@ from controller.runtime.metrics import REGISTRY
 from controller.runtime.options import Address
 from tests.unit.planning.manifests import example
 from tests.unit.webhook.reviews import encoded, patch_of, response_of, review
-from webhook import server as server_module
 from webhook.admission import Judge
 from webhook.certificates.issuing import Names, new_authority, new_leaf
 from webhook.certificates.serving import Serving
 from webhook.review import Review, Verdict
-from webhook.server import MAX_BODY, SMALL_BODY, WebhookServer
+from webhook.server import MAX_BODY, SMALL_BODY, Limits, WebhookServer
 
 MUTATE, VALIDATE, BROKEN = "/mutate-workspace", "/validate-workspace", "/broken"
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -44,8 +44,8 @@ class Site:
         return await asyncio.open_connection("127.0.0.1", self.server.address.port, ssl=self.context)
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
+@asynccontextmanager
+async def running(limits: Limits | None = None) -> AsyncIterator[Site]:
     now = datetime.now(UTC)
     authority = new_authority(now, timedelta(days=1))
     serving = Serving()
@@ -54,11 +54,17 @@ async def site() -> AsyncIterator[Site]:
     context = ssl.create_default_context(cadata=authority.certificate.decode())
     judge = Judge(load_catalog(), auto_provision=True)
     webhooks = {MUTATE: judge.mutate, VALIDATE: judge.validate, BROKEN: fail}
-    server = WebhookServer(Address("127.0.0.1", 0), serving.context, webhooks)
+    server = WebhookServer(Address("127.0.0.1", 0), serving.context, webhooks, limits)
     await server.start()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
         yield Site(server, session, context)
     await server.stop()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async with running() as made:
+        yield made
 
 
 def counted(name: str, **labels: str) -> float:
@@ -129,40 +135,106 @@ async def test_a_defect_is_an_error_without_a_traceback_and_is_counted(site: Sit
     assert counted("controller_runtime_webhook_panics_total") == before + 1
 
 
-async def test_requests_beyond_the_limit_are_told_to_come_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "MAX_REQUESTS", 1)
-    head = f"POST {VALIDATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
-    _, writer = await site.connect()
-    writer.write(head.encode())
-    await writer.drain()
-    for _ in range(100):
+def head(length: int) -> bytes:
+    """The start of a review whose body is still to come."""
+    fields = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {length}"
+    return f"POST {VALIDATE} HTTP/1.1\r\n{fields}\r\n\r\n".encode()
+
+
+async def status_becomes(site: Site, wanted: int) -> bool:
+    for _ in range(200):
         status, _ = await site.post(VALIDATE, encoded(review(example())))
-        if status == 503:
-            break
+        if status == wanted:
+            return True
         await asyncio.sleep(0.01)
-    writer.close()
-    assert status == 503, "the first request's body never came, so it must hold the only place"
+    return False
 
 
-async def test_a_body_that_does_not_arrive_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "ARRIVAL_SECONDS", 0.1)
-    length = SMALL_BODY + 1
-    head = f"POST {VALIDATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    reader, writer = await site.connect()
-    writer.write(head.encode() + b"{")
-    answer = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
+async def test_a_peer_with_too_many_slow_bodies_is_told_to_come_back_and_recovers() -> None:
+    async with running(Limits(readers_share=1)) as site:
+        _, writer = await site.connect()
+        writer.write(head(10))
+        assert await status_becomes(site, 503), "the first body never came, so it must hold its peer's only place"
+        writer.close()
+        assert await status_becomes(site, 200), "with its connection the place must be free again"
+
+
+async def test_a_body_that_does_not_arrive_is_given_up() -> None:
+    async with running(Limits(arrival=0.1)) as site:
+        reader, writer = await site.connect()
+        writer.write(head(SMALL_BODY + 1) + b"{")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"did not arrive" in answer
 
 
-async def test_a_connection_without_a_request_is_closed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "ARRIVAL_SECONDS", 0.1)
+async def test_a_connection_without_a_request_is_closed() -> None:
+    async with running(Limits(arrival=0.1)) as site:
+        reader, writer = await site.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost:")
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            await asyncio.wait_for(_read_or_fail(reader), 10)
+        writer.close()
+
+
+async def test_a_peer_that_says_nothing_before_tls_is_hung_up_on() -> None:
+    async with running(Limits(arrival=0.1)) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.server.address.port)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(_read_or_fail(reader), 10)
+        writer.close()
+
+
+async def test_connections_that_come_and_go_take_no_places() -> None:
+    async with running(Limits(connections_share=2)) as site:
+        for _ in range(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", site.server.address.port)
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.01)
+        assert await status_becomes(site, 200), "ten closed connections must not shut out the eleventh"
+
+
+async def test_an_answer_that_nobody_takes_is_given_up() -> None:
+    """The peer asks and asks without reading, until the sockets are full; then the server hangs up."""
+    async with running(Limits(arrival=0.2)) as site:
+        _, writer = await site.connect()
+        transport = writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        async with asyncio.timeout(30):
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                await _ask_for_ever(writer)
+
+
+async def _ask_for_ever(writer: asyncio.StreamWriter) -> None:
+    body = encoded(review(example(resource__count=0)))
+    while True:
+        writer.write(head(len(body)) + body)
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_during_the_drain_asks_the_caller_to_leave(site: Site) -> None:
+    url = f"https://127.0.0.1:{site.server.address.port}"
+    site.server.drain()
+    for path in (VALIDATE, "/other"):
+        async with site.session.post(url + path, data=encoded(review(example())), headers=JSON_TYPE) as answer:
+            assert answer.headers.get("Connection") == "close", path
+
+
+async def test_what_is_no_http_is_counted_and_nothing_of_it_logged(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = counted("kaito_webhook_malformed_requests_total")
     reader, writer = await site.connect()
-    writer.write(b"POST / HTTP/1.1\r\nHost:")
-    with pytest.raises((ConnectionError, ssl.SSLError)):
-        await asyncio.wait_for(_read_or_fail(reader), 10)
+    writer.write(head(-5))
+    answer = await asyncio.wait_for(reader.read(), 10)
     writer.close()
+    assert b" 400 Bad Request" in answer
+    assert counted("kaito_webhook_malformed_requests_total") == before + 1
+    assert caplog.text == ""
 
 
 async def _read_or_fail(reader: asyncio.StreamReader) -> None:
@@ -175,10 +247,13 @@ async def _connect_and_read(site: Site) -> None:
     await _read_or_fail(reader)
 
 
-async def test_connections_beyond_the_limit_are_closed_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 0)
-    with pytest.raises((ConnectionError, ssl.SSLError)):
-        await _connect_and_read(site)
+@pytest.mark.parametrize("limits", [Limits(connections=0), Limits(connections_share=0)], ids=["all", "one peer"])
+async def test_connections_beyond_the_limit_are_closed_before_tls(limits: Limits) -> None:
+    before = counted("kaito_webhook_connections_refused_total")
+    async with running(limits) as site:
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            await _connect_and_read(site)
+    assert counted("kaito_webhook_connections_refused_total") == before + 1
 
 
 async def test_after_the_stop_nobody_listens(site: Site) -> None:

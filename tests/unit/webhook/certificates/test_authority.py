@@ -1,6 +1,7 @@
 """The authority's life: made once, replaced in three steps, never a moment with the wrong trust."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.certificates.authority import Authority, Lifetimes, advance, decode, encode, next_step_due
+from webhook.certificates.authority import (
+    Authority,
+    Lifetimes,
+    advance,
+    decode,
+    encode,
+    is_intact,
+    next_step_due,
+    rebuilt,
+    settled,
+)
 from webhook.certificates.issuing import SKEW, Pair, is_sound, new_authority, validity
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,8 +47,14 @@ def renewing() -> Authority:
     return step
 
 
+def published() -> Authority:
+    step = advance(renewing(), RENEWAL, TIMES, everywhere)
+    assert step is not None
+    return step
+
+
 def promoted() -> Authority:
-    step = advance(renewing(), RENEWAL + TIMES.settle, TIMES, everywhere)
+    step = advance(published(), RENEWAL + TIMES.settle, TIMES, everywhere)
     assert step is not None
     return step
 
@@ -66,11 +83,38 @@ def test_it_does_not_sign_before_everyone_trusts_it() -> None:
 
 
 def test_it_does_not_sign_before_the_news_has_settled() -> None:
-    assert advance(renewing(), RENEWAL + TIMES.settle - timedelta(seconds=1), TIMES, everywhere) is None
+    assert advance(published(), RENEWAL + TIMES.settle - timedelta(seconds=1), TIMES, everywhere) is None
+
+
+def test_the_news_settles_from_its_publication_not_from_its_making() -> None:
+    late = RENEWAL + timedelta(hours=2)
+    step = advance(renewing(), late, TIMES, everywhere)
+    assert step is not None
+    assert step.published == late
+    assert advance(step, late + TIMES.settle - timedelta(seconds=1), TIMES, everywhere) is None
+    last = advance(step, late + TIMES.settle, TIMES, everywhere)
+    assert last is not None
+    assert last.current == step.upcoming
+
+
+def test_what_is_published_no_more_does_not_sign() -> None:
+    assert advance(published(), RENEWAL + TIMES.settle, TIMES, nowhere) is None
+
+
+def test_an_authority_of_the_future_is_replaced_and_stays_trusted() -> None:
+    early = NOW - SKEW - timedelta(seconds=1)
+    step = advance(made(), early, TIMES, everywhere)
+    assert step is not None
+    assert validity(step.current.certificate).accepted_from <= early
+    assert step.bundle.count(b"BEGIN CERTIFICATE") == 2
+
+
+def test_a_clock_that_is_slow_within_the_skew_replaces_nothing() -> None:
+    assert advance(made(), NOW - SKEW, TIMES, everywhere) is None
 
 
 def test_then_it_signs_and_the_old_one_stays_trusted() -> None:
-    before = renewing()
+    before = published()
     after = advance(before, RENEWAL + TIMES.settle, TIMES, everywhere)
     assert after is not None
     assert after.current == before.upcoming
@@ -105,7 +149,8 @@ def test_an_authority_that_expires_during_its_replacement_hands_over_at_once() -
     ("state", "due"),
     [
         (made, RENEWAL),
-        (renewing, RENEWAL + TIMES.settle),
+        (renewing, NOW + TIMES.authority),
+        (published, RENEWAL + TIMES.settle),
         (promoted, RENEWAL + TIMES.settle + TIMES.leaf + SKEW),
     ],
 )
@@ -131,13 +176,13 @@ def test_through_any_history_somebody_trusted_signs(history: list[tuple[int, boo
         authority = step
 
 
-@pytest.mark.parametrize("state", [made, renewing, promoted])
+@pytest.mark.parametrize("state", [made, renewing, published, promoted])
 def test_a_state_survives_its_secret(state: Any) -> None:
     authority = state()
     assert decode(encode(authority)) == authority
 
 
-DATA = encode(renewing())
+DATA = encode(replace(promoted(), upcoming=new_authority(NOW, TIMES.authority), published=RENEWAL))
 
 
 @pytest.mark.parametrize(
@@ -145,21 +190,52 @@ DATA = encode(renewing())
     [
         {"ca.crt": None},
         {"ca.key": None},
-        {"next.key": None},
         {"ca.crt": "%%%"},
         {"ca.crt": 7},
         {"ca.key": base64.b64encode(new_authority(NOW, TIMES.authority).key).decode()},
-        {"next.crt": base64.b64encode(b"nonsense").decode()},
-        {"retired.crt": base64.b64encode(b"nonsense").decode()},
-        {"promoted-at": base64.b64encode(b"yesterday").decode()},
-        {"promoted-at": base64.b64encode(b"2026-01-01T00:00:00").decode()},
-        {"promoted-at": base64.b64encode(b"\xff").decode()},
     ],
     ids=str,
 )
-def test_a_damaged_secret_counts_as_none(damage: dict[str, Any]) -> None:
+def test_without_a_sound_current_authority_there_is_no_state(damage: dict[str, Any]) -> None:
     damaged = {key: value for key, value in {**DATA, **damage}.items() if value is not None}
     assert decode(damaged) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        ({"next.key": None}, {"upcoming": None, "published": None}),
+        ({"next.crt": base64.b64encode(b"nonsense").decode()}, {"upcoming": None, "published": None}),
+        ({"retired.crt": base64.b64encode(b"nonsense").decode()}, {"retired": b""}),
+        ({"promoted-at": base64.b64encode(b"yesterday").decode()}, {"promoted": None}),
+        ({"promoted-at": base64.b64encode(b"2026-01-01T00:00:00").decode()}, {"promoted": None}),
+        ({"published-at": base64.b64encode(b"\xff").decode()}, {"published": None}),
+    ],
+    ids=str,
+)
+def test_damage_beside_the_current_authority_costs_only_what_is_damaged(
+    damage: dict[str, Any], lost: dict[str, Any]
+) -> None:
+    whole = decode(DATA)
+    assert whole is not None
+    assert is_intact({**DATA, "other": "x"}, whole)
+    damaged = {key: value for key, value in {**DATA, **damage}.items() if value is not None}
+    assert decode(damaged) == replace(whole, **lost)
+    assert not is_intact(damaged, replace(whole, **lost)), "the damage must be noticed, to be repaired"
+
+
+def test_a_rebuilt_authority_keeps_the_certificate_trusted_whose_key_is_lost() -> None:
+    before = made()
+    after = rebuilt({**encode(before), "ca.key": "%"}, NOW, TIMES)
+    assert is_sound(after.current)
+    assert after.retired == before.current.certificate
+    assert rebuilt({}, NOW, TIMES).retired == b""
+
+
+def test_a_settled_state_has_no_step_left() -> None:
+    state = settled(made(), RENEWAL, TIMES, everywhere)
+    assert state.published == RENEWAL
+    assert advance(state, RENEWAL, TIMES, everywhere) is None
 
 
 @given(st.dictionaries(st.sampled_from([*DATA, "other"]), st.text(max_size=30) | st.sampled_from([*DATA.values()])))

@@ -22,11 +22,12 @@ def configuration(*bundles: str | None) -> Json:
     return {"metadata": {"name": "kaito-webhook"}, "webhooks": entries}
 
 
-def test_an_entry_without_the_bundle_gets_it_guarded_by_its_name() -> None:
+def test_an_entry_gets_the_bundle_guarded_by_its_name_and_by_what_it_showed() -> None:
     assert bundle_patch(configuration(SHOWN, None, "b2xk"), BUNDLE) == [
         {"op": "test", "path": "/webhooks/1/name", "value": "webhook-1"},
         {"op": "add", "path": "/webhooks/1/clientConfig/caBundle", "value": SHOWN},
         {"op": "test", "path": "/webhooks/2/name", "value": "webhook-2"},
+        {"op": "test", "path": "/webhooks/2/clientConfig/caBundle", "value": "b2xk"},
         {"op": "add", "path": "/webhooks/2/clientConfig/caBundle", "value": SHOWN},
     ]
 

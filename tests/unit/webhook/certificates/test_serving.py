@@ -111,9 +111,12 @@ async def test_older_protocols_are_refused(serving: Serving, port: int) -> None:
 
 
 def test_its_end_and_its_renewal_are_known(serving: Serving) -> None:
-    assert (serving.renewal, serving.expiry) == (None, None)
     authority, leaf = issue()
     serving.install(leaf, authority.certificate)
-    assert serving.renewal is not None
-    assert serving.expiry is not None
-    assert timedelta(0) < serving.expiry - serving.renewal < HOUR / 2
+    times = serving.validity
+    assert times is not None
+    assert timedelta(0) < times.ends - times.renewal < HOUR / 2
+
+
+def test_without_a_certificate_it_has_no_validity(serving: Serving) -> None:
+    assert serving.validity is None
