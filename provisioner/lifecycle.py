@@ -12,7 +12,7 @@ from provisioner.initialization import initialize
 from provisioner.launch import joined_nodes, launch
 from provisioner.nodes import Node
 from provisioner.pools import instance_type, unusable
-from provisioner.registration import node_of, register
+from provisioner.registration import capacity_type, node_of, register
 from provisioner.steps import Action, ConfirmPool, DeleteClaim, Observed, PatchClaim, PatchNode, Step, earliest
 from provisioner.termination import release_patch, terminate
 
@@ -112,4 +112,4 @@ def _labels(seen: Observed) -> dict[str, Any]:
         return known
     shown = (labels.INSTANCE_TYPE, labels.ZONE, labels.REGION, labels.ARCH, labels.OS)
     found = {key: node.labels[key] for key in shown if key in node.labels}
-    return {**known, **found, labels.CAPACITY_TYPE: claim.labels.get(labels.CAPACITY_TYPE, "on-demand")}
+    return {**known, **found, labels.CAPACITY_TYPE: capacity_type(claim)}

@@ -84,6 +84,11 @@ def _missing(seen: Observed) -> Step:
     return Step((_condition(seen, FALSE, Reason.REGISTRATION_TIMEOUT, text),))
 
 
+def capacity_type(claim: Claim) -> str:
+    """What the instance is paid as; said on claim and node alike, whichever of them is labelled first."""
+    return claim.labels.get(labels.CAPACITY_TYPE, "on-demand")
+
+
 def registration_patch(claim: Claim, node: Node, pool_labels: Mapping[str, str]) -> Json:
     """The change that marks a node as the claim's.
 
@@ -94,7 +99,7 @@ def registration_patch(claim: Claim, node: Node, pool_labels: Mapping[str, str])
         "resourceVersion": node.resource_version,
         "finalizers": list(dict.fromkeys([*node.finalizers, labels.TERMINATION_FINALIZER])),
         "ownerReferences": _owners(claim, node),
-        "labels": {**wanted, labels.REGISTERED: "true"},
+        "labels": {**wanted, labels.CAPACITY_TYPE: capacity_type(claim), labels.REGISTERED: "true"},
         "annotations": {key: value for key, value in claim.annotations.items() if key not in _NOT_FOR_NODES},
     }
     taints = _taints(claim, node)

@@ -114,7 +114,18 @@ def test_the_patch_stamps_the_node_and_is_guarded_by_its_version() -> None:
 def test_labels_the_pool_keeps_or_aks_reserves_are_not_written_on_the_node() -> None:
     wanted = claim(labels={"kaito.sh/workspace": "phi", "kubernetes.azure.com/mode": "user"})
     written = registration_patch(wanted, node(**FRESH), {"apps": "phi"})["metadata"]["labels"]
-    assert set(written) == {"kaito.sh/workspace", "karpenter.sh/provisioner-name", "karpenter.sh/registered"}
+    assert set(written) == {
+        "kaito.sh/workspace",
+        "karpenter.sh/capacity-type",
+        "karpenter.sh/provisioner-name",
+        "karpenter.sh/registered",
+    }
+
+
+def test_the_node_says_what_it_is_paid_as_whether_or_not_the_claim_says_it_yet() -> None:
+    for told in ({}, {"karpenter.sh/capacity-type": "on-demand"}):
+        written = registration_patch(claim(labels=told), node(**FRESH), {})["metadata"]["labels"]
+        assert written["karpenter.sh/capacity-type"] == "on-demand"
 
 
 @pytest.mark.parametrize(
