@@ -6,6 +6,7 @@ Started by test_program in processes of its own, with the options every program 
 import argparse
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import NoReturn
 
 from controller.api.json import Key, annotations_of, key_of, labels_of
@@ -40,8 +41,11 @@ async def run(options: CommonOptions, *, stubborn: bool) -> int:
             return DONE
 
         controller: Controller[Key] = Controller(NAME, reconcile)
-        maps.on_change(lambda old, new: controller.enqueue(key_of(new or old or {})))
-        program.lead("maps", controller.run)
+
+        def connect(take: Callable[[Key], None]) -> None:
+            maps.on_change(lambda old, new: take(key_of(new or old or {})))
+
+        program.lead("maps", lambda: controller.lead(connect))
         if stubborn:
             program.lead("stubborn", ignore_the_end)
         return await program.run()

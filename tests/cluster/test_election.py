@@ -64,8 +64,15 @@ async def test_a_released_lease_is_handed_over_without_waiting_for_its_expiry(cl
     stage.start(client, "b", PATIENT)
     stage.start(client, "c", PATIENT)
     first = await spec_of(client, namespace)
-    await asyncio.sleep(1.5)  # the standbys have opened their watches and the leader has renewed
-    renewed = await spec_of(client, namespace)
+    renewed: Json = {}
+
+    async def renewed_twice() -> str:
+        nonlocal renewed
+        times.add((renewed := await spec_of(client, namespace))["renewTime"])
+        return "" if len(times) >= 3 else f"renewed {len(times) - 1} times"
+
+    times = {first["renewTime"]}
+    await eventually(renewed_twice, seconds=20)  # by then the standbys have opened their watches, too
     stage.tasks["a"].cancel()
 
     async def one_more() -> str:

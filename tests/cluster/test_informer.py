@@ -162,7 +162,8 @@ EXPIRED_EVENT: Json = {
 async def test_the_cache_comes_right_after_a_fault(
     client: Client, namespace: str, fault_proxy: FaultProxy, proxied_kubeconfig: Path, action: Action
 ) -> None:
-    fault_proxy.add(Rule(action, path="configmaps.*watch=true", times=2))
+    rule = Rule(action, path="configmaps.*watch=true", times=2)
+    fault_proxy.add(rule)
     async with await Client.connect(user_agent="kaito-tests", kubeconfig=proxied_kubeconfig) as faulty:
         informer = Informer(faulty, CONFIG_MAPS, namespace=namespace, labels="made-by=test")
         async with running(informer):
@@ -170,3 +171,4 @@ async def test_the_cache_comes_right_after_a_fault(
                 await client.create(CONFIG_MAPS, config_map(namespace, name))
             await client.delete(CONFIG_MAPS, "b", namespace=namespace)
             await catches_up(client, informer, namespace)
+    assert rule.hits > 0, "no watch met the fault, so nothing was proved"

@@ -158,6 +158,8 @@ async def test_one_of_two_replicas_works_and_a_clean_stop_hands_over_at_once(
         assert await seen_by(client, namespace, "one") == "a"
         assert await first.metric("leader_election_master_status", name=NAME) == 1
         assert await second.metric("leader_election_master_status", name=NAME) == 0
+        assert (await first.metric("workqueue_adds_total", name=NAME) or 0) > 0
+        assert await second.metric("workqueue_adds_total", name=NAME) == 0, "nobody empties the queue of a standby"
         first.process.terminate()
         assert await first.exit_code() == 0, first.log
         assert await seen_by(client, namespace, "two") == "b", "the lease of 60 s was not released"

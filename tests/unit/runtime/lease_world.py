@@ -164,7 +164,7 @@ class Connection:
     """
 
     def __init__(self, server: LeaseServer, timing: LeaseTiming = TIMING) -> None:
-        self._server = server
+        self.server = server
         self._late = 0.48 * timing.renew_deadline
         self.fault = ""
         self.latency = LATENCY
@@ -191,20 +191,20 @@ class Connection:
             reply.set_result(result)
 
     async def get(self, resource: Resource, name: str, *, namespace: str = "") -> Json:
-        return await self._exchange(self._server.get)
+        return await self._exchange(self.server.get)
 
     async def create(self, resource: Resource, body: Json) -> Json:
-        return await self._exchange(lambda: self._server.create(body))
+        return await self._exchange(lambda: self.server.create(body))
 
     async def replace(self, resource: Resource, body: Json) -> Json:
-        return await self._exchange(lambda: self._server.replace(body))
+        return await self._exchange(lambda: self.server.replace(body))
 
     async def watch(
         self, resource: Resource, *, namespace: str = "", fields: str = "", resource_version: str = ""
     ) -> AsyncGenerator[WatchEvent, None]:
         if self.fault:
             raise Unavailable("connection refused")
-        events = self._server.subscribe(resource_version)
+        events = self.server.subscribe(resource_version)
         while (event := await events.get()) is not None:
             await asyncio.sleep(self.latency)
             yield event

@@ -1,22 +1,26 @@
 """The life of a process as far as it needs no API server: probes, deaths, signals, bounded ends."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
 import textwrap
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from controller.api.resources import PODS
+from controller.runtime import tasks
 from controller.runtime.cache import Informer
+from controller.runtime.election import Elector
 from controller.runtime.metrics import LOOP_LAG
 from controller.runtime.options import Address, CommonOptions
 from controller.runtime.program import Program, watch_lag
+from tests.unit.runtime.lease_world import TIMING, Connection, LeaseServer, on_stage
 from tests.unit.virtual_time import run_virtual
 
 ROOT = Path(__file__).parents[3]
@@ -24,23 +28,23 @@ LOCAL = Address("127.0.0.1", 0)
 
 
 @pytest.fixture
-def kubeconfig(tmp_path: Path) -> Path:
-    """A configuration whose API server does not answer: the port is taken by a socket that never listens."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    path = tmp_path / "kubeconfig"
-    path.write_text(
-        textwrap.dedent(f"""
-            apiVersion: v1
-            kind: Config
-            current-context: test
-            clusters: [{{name: test, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
-            users: [{{name: test, user: {{}}}}]
-            contexts: [{{name: test, context: {{cluster: test, user: test}}}}]
-        """)
-    )
-    return path
+def kubeconfig(tmp_path: Path) -> Iterator[Path]:
+    """A configuration whose API server does not answer: its port belongs to a socket that never listens."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        path = tmp_path / "kubeconfig"
+        path.write_text(
+            textwrap.dedent(f"""
+                apiVersion: v1
+                kind: Config
+                current-context: test
+                clusters: [{{name: test, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+                users: [{{name: test, user: {{}}}}]
+                contexts: [{{name: test, context: {{cluster: test, user: test}}}}]
+            """)
+        )
+        yield path
 
 
 def options(kubeconfig: Path, *, leader_elect: bool = True, grace: float = 5.0) -> CommonOptions:
@@ -191,6 +195,49 @@ async def test_an_error_while_stopping_is_not_lost(kubeconfig: Path, caplog: pyt
         program.stop()
         assert await running == 1
     assert "clumsy failed while stopping" in caplog.text
+
+
+async def stubborn() -> None:
+    """Leader work that no cancellation ends for an hour."""
+    until = asyncio.get_running_loop().time() + 3600
+    while (left := until - asyncio.get_running_loop().time()) > 0:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(left)
+
+
+async def fail_later() -> None:
+    await asyncio.sleep(20)
+    raise KeyError("pool")
+
+
+@pytest.mark.parametrize("trouble", ["outage", "outage while stopping", "death of another part"])
+def test_leader_work_that_ignores_its_end_ends_with_the_process_before_another_leads(
+    trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        loop, connection = asyncio.get_running_loop(), Connection(LeaseServer())
+        exits: list[tuple[float, int]] = []
+        monkeypatch.setattr(os, "_exit", lambda code: exits.append((loop.time(), code)))
+        program = Program("kaito-test", CommonOptions(identity="a"))
+        elector = Elector(connection, name="stage", namespace="test", identity="a", timing=TIMING)
+        program.lead("stubborn", stubborn)
+        if trouble == "death of another part":
+            program.lead("pools", fail_later)
+        work = tasks.start({"leader election": lambda: program._lead(elector)})
+        await asyncio.sleep(10)
+        if trouble != "death of another part":
+            connection.fault = "hang"
+        if trouble == "outage while stopping":
+            await program._shut_down(work, None)
+        ended_tasks, _ = await asyncio.wait(work)
+        assert all(task.cancelled() or task.exception() is not None for task in ended_tasks)
+        ((ended, code),) = exits
+        renewed = connection.server.history[-1][0]
+        assert code == 1
+        assert ended <= renewed + TIMING.safe, "it went on for longer than the lease"
+        assert connection.server.spec["holderIdentity"] == "a", "a lease given back would have let another one begin"
+
+    on_stage(scenario)
 
 
 def test_the_lag_metric_shows_work_that_blocks_the_loop() -> None:

@@ -257,8 +257,9 @@ async def test_connections_beyond_the_limit_are_closed_before_tls(limits: Limits
 
 
 async def test_after_the_stop_nobody_listens(site: Site) -> None:
-    await site.connect()
+    _, writer = await site.connect()
     await site.server.stop()
+    writer.close()
     assert not site.server.listening
     with pytest.raises(ConnectionRefusedError):
         await site.connect()
