@@ -5,6 +5,7 @@ from functools import partial
 
 from controller.api.json import Key, key_of
 from controller.catalog import load_catalog
+from controller.planning.site import Site
 from controller.reconcilers.context import Context
 from controller.reconcilers.informers import build_informers
 from controller.reconcilers.statistics import count_workspaces
@@ -25,10 +26,10 @@ def main() -> None:
 
 async def serve(settings: Settings) -> int:
     """Runs the operator until it is told to stop; the exit code of the process."""
-    catalog = load_catalog()
+    site = Site(load_catalog(), settings.provision)
     async with Program("kaito-controller", settings.common) as program:
         informers = build_informers(program.client)
-        context = Context(program.client, program.recorder, catalog, informers, settings.provision)
+        context = Context(program.client, program.recorder, informers, lambda: site)
 
         async def run(key: Key) -> Result:
             return await reconcile(context, key)

@@ -3,6 +3,7 @@
 import asyncio
 
 from controller.catalog import load_catalog
+from controller.planning.site import Site
 from controller.runtime import logs
 from controller.runtime.program import Program, run_program
 from webhook.admission import Judge
@@ -18,7 +19,8 @@ VALIDATE_PATH = "/validate-workspace"
 
 async def run(settings: Settings) -> int:
     """Runs the webhook until it is stopped; the process's exit code."""
-    judge = Judge(load_catalog(), settings.auto_provision)
+    site = Site(load_catalog(), settings.auto_provision)
+    judge = Judge(lambda: site)
     async with Program(NAME, settings.common) as program:
         keeper = Keeper(
             program.client,

@@ -10,8 +10,8 @@ from typing import Final
 
 from controller.api.json import Json, is_deleting
 from controller.api.resources import WORKSPACES
-from controller.catalog import Catalog
 from controller.planning.defaults import apply_defaults, defaults
+from controller.planning.site import Site
 from controller.planning.validation import Findings, validate, validate_update
 from webhook.review import Review, Verdict
 
@@ -25,12 +25,10 @@ class Judge:
     """Answers reviews of Workspaces.
 
     Attributes:
-        catalog: models and sizes to judge by.
-        auto_provision: whether nodes are made for Workspaces; otherwise existing nodes are used.
+        site: gives the installation as it is known now; it may change while the program runs.
     """
 
-    catalog: Catalog
-    auto_provision: bool
+    site: Callable[[], Site]
 
     def mutate(self, review: Review) -> Verdict:
         """Fills in what was left out, and refuses what cannot run even so."""
@@ -54,13 +52,13 @@ class Judge:
         return decide(review.obj, review.old if review.operation == UPDATE else None)
 
     def _complete(self, obj: Json, old: Json | None) -> Verdict:
-        operations, notes = defaults(obj, self.catalog, auto_provision=self.auto_provision, old=old)
+        operations, notes = defaults(obj, self.site(), old=old)
         return _verdict(self._judge(apply_defaults(obj, operations), old), operations, notes)
 
     def _judge(self, obj: Json, old: Json | None) -> Findings:
         if old is None:
-            return validate(obj, self.catalog, auto_provision=self.auto_provision)
-        return validate_update(old, obj, self.catalog, auto_provision=self.auto_provision)
+            return validate(obj, self.site())
+        return validate_update(old, obj, self.site())
 
 
 def _verdict(findings: Findings, operations: list[Json] | None = None, notes: tuple[str, ...] = ()) -> Verdict:

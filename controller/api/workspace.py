@@ -68,6 +68,15 @@ class MatchExpression:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """`resource.partition`: the share of a node's GPUs a Workspace uses. Zero and empty stand for what is not set."""
+
+    mode: str = ""
+    profile: str = ""
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceSpec:
     """`resource`: which nodes, and how many."""
 
@@ -76,6 +85,7 @@ class ResourceSpec:
     match_labels: Mapping[str, str] = field(default_factory=dict)
     match_expressions: tuple[MatchExpression, ...] = ()
     preferred_nodes: tuple[str, ...] = ()
+    partition: Partition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +100,52 @@ class PresetSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where data of an adapter or of a training run come from. `volume` is a Kubernetes volume source as JSON."""
+
+    name: str = ""
+    urls: tuple[str, ...] = ()
+    volume: Json | None = None
+    image: str = ""
+    image_pull_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DataDestination:
+    """Where the result of a training run goes to. `volume` is a Kubernetes volume source as JSON."""
+
+    volume: Json | None = None
+    image: str = ""
+    image_push_secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSpec:
+    """One entry of `inference.adapters`. `strength` is the text the user wrote; empty where nothing was written."""
+
+    source: DataSource | None = None
+    strength: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InferenceSpec:
-    """`inference`: what to serve. `template` and `adapters` are kept as plain JSON."""
+    """`inference`: what to serve. `template` is a pod template as plain JSON."""
 
     preset: PresetSpec | None = None
     template: Json | None = None
     config: str = ""
-    adapters: tuple[Json, ...] = ()
+    adapters: tuple[AdapterSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TuningSpec:
+    """`tuning`: which model to tune, how, with what, and where the result goes."""
+
+    preset: PresetSpec | None = None
+    method: str = ""
+    config: str = ""
+    input: DataSource | None = None
+    output: DataDestination | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +161,16 @@ class Workspace:
     annotations: Mapping[str, str] = field(default_factory=dict)
     resource: ResourceSpec = ResourceSpec()
     inference: InferenceSpec | None = None
-    tuning: Json | None = None
+    tuning: TuningSpec | None = None
+    version: str = ""
+
+    @property
+    def preset(self) -> PresetSpec | None:
+        """The preset of whichever of inference and tuning is set; inference goes first where both are."""
+        for block in (self.inference, self.tuning):
+            if block is not None and block.preset is not None:
+                return block.preset
+        return None
 
     @property
     def runtime_wish(self) -> Runtime | None:
@@ -133,6 +191,7 @@ def parse_workspace(obj: Json) -> Workspace:
         ParseError: a field has the wrong JSON type; the first such field is named.
     """
     inference = _optional_object(obj, "inference", "inference")
+    tuning = _optional_object(obj, "tuning", "tuning")
     return Workspace(
         name=name_of(obj),
         namespace=namespace_of(obj),
@@ -143,17 +202,16 @@ def parse_workspace(obj: Json) -> Workspace:
         annotations=annotations_of(obj),
         resource=_parse_resource(_optional_object(obj, "resource", "resource") or {}),
         inference=None if inference is None else _parse_inference(inference),
-        tuning=_optional_object(obj, "tuning", "tuning"),
+        tuning=None if tuning is None else _parse_tuning(tuning),
+        version=_string(obj, "apiVersion", "apiVersion").rpartition("/")[2],
     )
 
 
 def _parse_resource(spec: Json) -> ResourceSpec:
-    count = spec.get("count")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
-        raise ParseError("resource.count", "a whole number", count)
+    partition = _optional_object(spec, "partition", "resource.partition")
     selector = _optional_object(spec, "labelSelector", "resource.labelSelector") or {}
     return ResourceSpec(
-        count=count,
+        count=_whole(spec, "count", "resource.count"),
         instance_type=_string(spec, "instanceType", "resource.instanceType"),
         match_labels=_string_map(selector, "matchLabels", "resource.labelSelector.matchLabels"),
         match_expressions=tuple(
@@ -163,6 +221,15 @@ def _parse_resource(spec: Json) -> ResourceSpec:
             )
         ),
         preferred_nodes=_strings(spec, "preferredNodes", "resource.preferredNodes"),
+        partition=None if partition is None else _parse_partition(partition),
+    )
+
+
+def _parse_partition(spec: Json) -> Partition:
+    return Partition(
+        mode=_string(spec, "mode", "resource.partition.mode"),
+        profile=_string(spec, "profile", "resource.partition.profile"),
+        count=_whole(spec, "count", "resource.partition.count"),
     )
 
 
@@ -180,7 +247,49 @@ def _parse_inference(spec: Json) -> InferenceSpec:
         preset=None if preset is None else parse_preset(preset, "inference.preset"),
         template=_optional_object(spec, "template", "inference.template"),
         config=_string(spec, "config", "inference.config"),
-        adapters=tuple(_objects(spec, "adapters", "inference.adapters")),
+        adapters=tuple(
+            _parse_adapter(entry, f"inference.adapters[{index}]")
+            for index, entry in enumerate(_objects(spec, "adapters", "inference.adapters"))
+        ),
+    )
+
+
+def _parse_adapter(entry: Json, path: str) -> AdapterSpec:
+    source = _optional_object(entry, "source", f"{path}.source")
+    return AdapterSpec(
+        source=None if source is None else _parse_source(source, f"{path}.source"),
+        strength=_string(entry, "strength", f"{path}.strength"),
+    )
+
+
+def _parse_tuning(spec: Json) -> TuningSpec:
+    preset = _optional_object(spec, "preset", "tuning.preset")
+    source = _optional_object(spec, "input", "tuning.input")
+    output = _optional_object(spec, "output", "tuning.output")
+    return TuningSpec(
+        preset=None if preset is None else parse_preset(preset, "tuning.preset"),
+        method=_string(spec, "method", "tuning.method"),
+        config=_string(spec, "config", "tuning.config"),
+        input=None if source is None else _parse_source(source, "tuning.input"),
+        output=None if output is None else _parse_destination(output, "tuning.output"),
+    )
+
+
+def _parse_source(spec: Json, path: str) -> DataSource:
+    return DataSource(
+        name=_string(spec, "name", f"{path}.name"),
+        urls=_strings(spec, "urls", f"{path}.urls"),
+        volume=_optional_object(spec, "volumeSource", f"{path}.volumeSource"),
+        image=_string(spec, "image", f"{path}.image"),
+        image_pull_secrets=_strings(spec, "imagePullSecrets", f"{path}.imagePullSecrets"),
+    )
+
+
+def _parse_destination(spec: Json, path: str) -> DataDestination:
+    return DataDestination(
+        volume=_optional_object(spec, "volumeSource", f"{path}.volumeSource"),
+        image=_string(spec, "image", f"{path}.image"),
+        image_push_secret=_string(spec, "imagePushSecret", f"{path}.imagePushSecret"),
     )
 
 
@@ -238,6 +347,13 @@ def _string(parent: Json, key: str, path: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ParseError(path, "a string", value)
+    return value
+
+
+def _whole(parent: Json, key: str, path: str) -> int | None:
+    value = parent.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ParseError(path, "a whole number", value)
     return value
 
 

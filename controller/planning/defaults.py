@@ -7,12 +7,11 @@ from controller.api.workspace import DEFAULT_COUNT, Workspace, parse_workspace
 from controller.catalog import Catalog, Preset
 from controller.planning.node_rules import describe
 from controller.planning.shape import type_problems
+from controller.planning.site import Site
 from controller.planning.sizing import Use, nodes_needed, suggest, use_of
 
 
-def defaults(
-    obj: Json, catalog: Catalog, *, auto_provision: bool = True, old: Json | None = None
-) -> tuple[list[Json], tuple[str, ...]]:
+def defaults(obj: Json, site: Site, *, old: Json | None = None) -> tuple[list[Json], tuple[str, ...]]:
     """The JSON patch that fills a Workspace in, and what to tell its author about it.
 
     Nothing the user wrote is changed, and filling in twice changes nothing more. A manifest too broken to read is left
@@ -21,8 +20,7 @@ def defaults(
 
     Args:
         obj: the manifest.
-        catalog: models and sizes to choose from.
-        auto_provision: whether nodes are made for Workspaces; otherwise no size is chosen.
+        site: the installation, whose sizes can be chosen from.
         old: the stored object on an update.
     """
     workspace = _readable(obj)
@@ -32,9 +30,10 @@ def defaults(
         return _carry_over(workspace, _readable(old)), ()
     operations: list[Json] = []
     warnings: list[str] = []
+    catalog = site.catalog
     preset, use = _preset(workspace, catalog), use_of(workspace)
     size = workspace.resource.instance_type
-    if not size and auto_provision and preset is not None and (best := suggest(preset, catalog, use, limit=1)):
+    if not size and site.auto_provision and preset is not None and (best := suggest(preset, catalog, use, limit=1)):
         size = best[0].sku.name
         operations.append(_set("instanceType", size))
         warnings.append(

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from controller.api.json import Json
 from controller.api.messages import Problem, shorten
+from controller.api.reasons import Reason
 from controller.api.workspace import Workspace
 from controller.catalog import Catalog, Preset, Sku
+from controller.planning.site import Site
 
 WARNING_LIMIT: Final = 250
 """Characters of the longest warning; the API server cuts at 256."""
@@ -23,20 +26,28 @@ class Subject:
     Attributes:
         workspace: its typed view.
         obj: the manifest it came from.
-        catalog: models and sizes to judge it by.
-        auto_provision: whether nodes are made for it; otherwise existing ones are used.
+        site: the installation it is judged for.
     """
 
     workspace: Workspace
     obj: Json
-    catalog: Catalog
-    auto_provision: bool
+    site: Site
+
+    @property
+    def catalog(self) -> Catalog:
+        """Models and sizes to judge it by."""
+        return self.site.catalog
+
+    @property
+    def auto_provision(self) -> bool:
+        """Whether nodes are made for it; otherwise existing ones are used."""
+        return self.site.auto_provision
 
     @property
     def preset(self) -> Preset | None:
         """The preset it names, if the catalogue has it and something of it is left to run."""
-        inference = self.workspace.inference
-        preset = self.catalog.preset(inference.preset.name) if inference and inference.preset else None
+        named = self.workspace.preset
+        preset = self.catalog.preset(named.name) if named is not None else None
         return preset if preset is not None and preset.runnable else None
 
     @property
@@ -49,8 +60,56 @@ class Subject:
 Finding: TypeAlias = Problem | str
 """A problem, or the text of a warning."""
 
-Rule: TypeAlias = Callable[[Subject], Iterable[Finding]]
-"""One check; yields what it finds and never raises."""
+Check: TypeAlias = Callable[[Subject], Iterable[Finding]]
+"""One look at a Workspace; yields what it finds and never raises."""
+
+
+class Trigger(StrEnum):
+    """When a rule is asked."""
+
+    ALWAYS = "create and update"
+    CREATE = "create"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Cel:
+    """What the API server itself checks of a rule, so that it holds while the webhook is away.
+
+    Attributes:
+        path: the node of the schema it stands at, such as `resource` or `inference.adapters[]`; empty for the root.
+        expression: CEL over `self`, which is that node, and over `oldSelf` where changes are judged.
+        message: what the API server answers, the reason code last and in parentheses.
+        field: the field it is about, relative to the node, such as `.count`; empty for the node itself.
+    """
+
+    path: str
+    expression: str
+    message: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table of rules: what is checked, when, and how a refusal is called.
+
+    Attributes:
+        name: short and unique, such as `count-range`.
+        fields: the fields it is about, for readers.
+        says: what must hold, in one sentence for readers.
+        reasons: the reason codes it refuses with; empty for a rule that only warns.
+        check: finds what breaks it.
+        trigger: when it is asked. What a stored object broke already never refuses its update.
+        cel: the part of it the API server checks itself; empty where that needs the catalogue or the installation.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    says: str
+    reasons: tuple[Reason, ...]
+    check: Check
+    trigger: Trigger = Trigger.ALWAYS
+    cel: tuple[Cel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

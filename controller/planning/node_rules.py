@@ -148,7 +148,43 @@ def toolkit(subject: Subject) -> Iterator[Finding]:
         yield Problem(Reason.NOT_SUPPORTED, _PRESET_NAME, what, why, (fix, "choose another preset"))
 
 
-RULES: Final[tuple[Rule, ...]] = (count, instance_type, selector, gpu_fit, toolkit)
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        "count-range",
+        (_COUNT,),
+        f"The number of nodes is 1 to {MAX_COUNT}.",
+        (Reason.COUNT_INVALID,),
+        count,
+    ),
+    Rule(
+        "instance-type",
+        (_TYPE,),
+        "The size exists, can be deployed and has GPUs.",
+        (Reason.INSTANCE_TYPE_REQUIRED, Reason.INSTANCE_TYPE_UNKNOWN, Reason.INSTANCE_TYPE_HAS_NO_GPU),
+        instance_type,
+    ),
+    Rule(
+        "label-selector",
+        (_SELECTOR,),
+        "The selector is readable as labels of nodes, none of them reserved.",
+        (Reason.FIELD_REQUIRED, Reason.SELECTOR_INVALID, Reason.LABEL_RESERVED),
+        selector,
+    ),
+    Rule(
+        "gpu-fit",
+        (_TYPE, _COUNT),
+        "The model runs on the size's GPUs and fits their memory, on as many nodes as are asked for.",
+        (Reason.GPU_NOT_SUPPORTED, Reason.INSUFFICIENT_GPU_MEMORY, Reason.NOT_SUPPORTED),
+        gpu_fit,
+    ),
+    Rule(
+        "cuda-toolkit",
+        (_TYPE,),
+        "Models that compile their kernels at start find the CUDA toolkit on the node.",
+        (Reason.NOT_SUPPORTED,),
+        toolkit,
+    ),
+)
 """In the order in which their findings are shown."""
 
 

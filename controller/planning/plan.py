@@ -6,11 +6,12 @@ from controller.api.json import Json
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
 from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
-from controller.catalog import Catalog, Preset, Sku
+from controller.catalog import Preset, Sku
 from controller.planning.machines import render_machine
 from controller.planning.nodes import NodeDemand, NodePlan, plan_nodes
 from controller.planning.observed import Observed
 from controller.planning.runtimes import choose_runtime
+from controller.planning.site import Site
 from controller.planning.sizing import fit, nodes_needed, use_of
 from controller.planning.validation import validate
 from controller.planning.workload import render_deployment, render_service
@@ -48,17 +49,17 @@ class Plan:
     start: bool
 
 
-def resolve(workspace: Workspace, obj: Json, catalog: Catalog, *, provision: bool) -> Target | tuple[Problem, ...]:
+def resolve(workspace: Workspace, obj: Json, site: Site) -> Target | tuple[Problem, ...]:
     """The Workspace's target, or the reasons why it has none.
 
     The checks are those of admission, made again because the webhook may have been away when the object came.
     """
-    problems = validate(obj, catalog, auto_provision=provision).problems
+    problems = validate(obj, site).problems
     if problems:
         return problems
     wish = workspace.inference.preset if workspace.inference else None
-    preset = catalog.preset(wish.name) if wish else None
-    sku = catalog.sku(workspace.resource.instance_type)
+    preset = site.catalog.preset(wish.name) if wish else None
+    sku = site.catalog.sku(workspace.resource.instance_type)
     if preset is None or sku is None or not sku.gpu_count:
         return (_unresolvable(workspace),)
     demand = NodeDemand(
@@ -66,7 +67,7 @@ def resolve(workspace: Workspace, obj: Json, catalog: Catalog, *, provision: boo
         instance_type=sku.name,
         gpu_resource=sku.gpu_resource,
         gpus=sku.gpu_count,
-        provision=provision,
+        provision=site.auto_provision,
     )
     return Target(preset.on(sku, workspace.runtime_wish), sku, demand)
 

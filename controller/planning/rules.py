@@ -244,15 +244,69 @@ def annotations(subject: Subject) -> Iterator[Finding]:
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    name,
-    annotations,
-    one_of_inference_and_tuning,
-    one_of_preset_and_template,
-    preset_known,
-    weights_access,
-    preset_access,
-    pull_secrets,
-    unsupported_inference,
+    Rule(
+        "workspace-name",
+        ("metadata.name",),
+        "The name can also name a Service: a DNS label that begins with a letter.",
+        (Reason.FIELD_REQUIRED, Reason.NAME_INVALID),
+        name,
+    ),
+    Rule(
+        "annotations",
+        ("metadata.annotations",),
+        "Annotations that steer the Workspace hold one of the words they know.",
+        (Reason.NOT_SUPPORTED,),
+        annotations,
+    ),
+    Rule(
+        "inference-or-tuning",
+        ("inference", "tuning"),
+        "Exactly one of inference and tuning is set.",
+        (Reason.EXACTLY_ONE_OF, Reason.NOT_SUPPORTED),
+        one_of_inference_and_tuning,
+    ),
+    Rule(
+        "preset-or-template",
+        ("inference.preset", "inference.template"),
+        "Inference serves exactly one of a preset and a pod template.",
+        (Reason.EXACTLY_ONE_OF, Reason.NOT_SUPPORTED),
+        one_of_preset_and_template,
+    ),
+    Rule(
+        "preset-known",
+        ("inference.preset.name",),
+        "The preset is in the catalogue and something of it is left to run.",
+        (Reason.FIELD_REQUIRED, Reason.PRESET_UNKNOWN),
+        preset_known,
+    ),
+    Rule(
+        "weights-access",
+        ("inference.preset.presetOptions.modelAccessSecret",),
+        "Gated weights are downloaded with a Secret the user names.",
+        (Reason.NAME_INVALID,),
+        weights_access,
+    ),
+    Rule(
+        "preset-access",
+        ("inference.preset.accessMode", "inference.preset.presetOptions.image"),
+        "A private preset brings its own image.",
+        (Reason.FIELD_TYPE_INVALID, Reason.FIELD_REQUIRED),
+        preset_access,
+    ),
+    Rule(
+        "pull-secrets",
+        ("inference.preset.presetOptions.imagePullSecrets",),
+        "Pull secrets are names of Secrets in the Workspace's namespace.",
+        (Reason.NAME_INVALID,),
+        pull_secrets,
+    ),
+    Rule(
+        "inference-supported",
+        ("inference.adapters", "inference.config"),
+        "Fields that are not acted on are refused.",
+        (Reason.NOT_SUPPORTED,),
+        unsupported_inference,
+    ),
 )
 """In the order in which their findings are shown."""
 

@@ -66,6 +66,7 @@ PRESET: Final[Shape] = {
 DATA_SOURCE: Final[Shape] = {
     "name": _NAME,
     "urls": ListOf(Kind.TEXT, most=1000),
+    "volumeSource": Kind.OBJECT,
     "image": _IMAGE,
     "imagePullSecrets": _PULL_SECRETS,
 }
@@ -75,10 +76,11 @@ TUNING: Final[Shape] = {
     "method": Text(16),
     "config": _NAME,
     "input": DATA_SOURCE,
-    "output": {"image": _IMAGE, "imagePushSecret": _NAME},
+    "output": {"volumeSource": Kind.OBJECT, "image": _IMAGE, "imagePushSecret": _NAME},
 }
 
 WORKSPACE: Final[Shape] = {
+    "apiVersion": Kind.TEXT,
     "metadata": {
         "name": Kind.TEXT,
         "generateName": Kind.TEXT,
@@ -101,6 +103,7 @@ WORKSPACE: Final[Shape] = {
             ),
         },
         "preferredNodes": ListOf(Kind.TEXT, most=1000),
+        "partition": {"mode": Kind.TEXT, "profile": Kind.TEXT, "count": Kind.WHOLE},
     },
     "inference": {
         "preset": PRESET,

@@ -16,16 +16,18 @@ from controller.api.reasons import Reason
 from controller.api.workspace import PresetSpec, Workspace, parse_workspace
 from controller.catalog import Catalog
 from controller.planning import node_rules, rules
-from controller.planning.findings import Finding, Findings, Subject, collect
+from controller.planning.findings import Finding, Findings, Rule, Subject, Trigger, collect
 from controller.planning.machines import selector_labels
 from controller.planning.shape import shape_problems, type_problems
+from controller.planning.site import Site
 
-__all__ = ["Findings", "validate", "validate_update"]
+__all__ = ["RULES", "Findings", "validate", "validate_update"]
 
 PUBLIC: Final = "public"
 """The access mode that is meant where none is written."""
 
-_RULES: Final = (*rules.RULES, *node_rules.RULES)
+RULES: Final[tuple[Rule, ...]] = (*rules.RULES, *node_rules.RULES)
+"""The table of rules about what a Workspace is, in the order in which their findings are shown."""
 
 _NO: Final = frozenset({"false", "no", "0", "off"})
 """Values with which the bypass annotation is not meant; KAITO bypasses whatever the value."""
@@ -36,20 +38,19 @@ _TOLERATED: Final = 1000
 _NEW: Final = "make a new Workspace with the value you want and delete this one"
 
 
-def validate(obj: Json, catalog: Catalog, *, auto_provision: bool = True) -> Findings:
+def validate(obj: Json, site: Site) -> Findings:
     """Everything wrong with a Workspace, and everything its author should know.
 
     Total: any decoded JSON gets an answer, nothing is raised.
 
     Args:
         obj: the manifest, defaults filled in.
-        catalog: models and sizes to judge it by.
-        auto_provision: whether nodes are made for Workspaces; otherwise existing nodes are used.
+        site: the installation it is judged for.
     """
-    return collect(_examine(obj, catalog, auto_provision=auto_provision))
+    return collect(_examine(obj, site, Trigger.CREATE))
 
 
-def validate_update(old: Json, new: Json, catalog: Catalog, *, auto_provision: bool = True) -> Findings:
+def validate_update(old: Json, new: Json, site: Site) -> Findings:
     """What is wrong with a change.
 
     What was there before is tolerated: only problems and warnings the change brings are told, so that an object that
@@ -57,20 +58,21 @@ def validate_update(old: Json, new: Json, catalog: Catalog, *, auto_provision: b
     """
     if is_deleting(new):
         return Findings()
-    before = frozenset(islice(_examine(old, catalog, auto_provision=auto_provision), _TOLERATED))
-    changes = tuple(_forbidden_changes(old, new, catalog))
+    before = frozenset(islice(_examine(old, site, Trigger.UPDATE), _TOLERATED))
+    changes = tuple(_forbidden_changes(old, new, site.catalog))
     told = {change.field for change in changes}
-    fresh = (finding for finding in _examine(new, catalog, auto_provision=auto_provision) if finding not in before)
+    fresh = (finding for finding in _examine(new, site, Trigger.UPDATE) if finding not in before)
     return collect(chain(changes, (each for each in fresh if isinstance(each, str) or each.field not in told)))
 
 
-def _examine(obj: Json, catalog: Catalog, *, auto_provision: bool) -> Iterator[Finding]:
+def _examine(obj: Json, site: Site, event: Trigger) -> Iterator[Finding]:
     wrong = shape_problems(obj)
     first = next(wrong, None)
     if first is not None:
         return chain((first,), wrong)
-    subject = Subject(parse_workspace(obj), obj, catalog, auto_provision)
-    return _bypass(chain.from_iterable(rule(subject) for rule in _RULES), subject.workspace)
+    subject = Subject(parse_workspace(obj), obj, site)
+    asked = (rule for rule in RULES if rule.trigger in (Trigger.ALWAYS, event))
+    return _bypass(chain.from_iterable(rule.check(subject) for rule in asked), subject.workspace)
 
 
 def _bypass(findings: Iterator[Finding], workspace: Workspace) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
 """What every step of the workspace operator works with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from controller.api.json import Json, Key, metadata_of
-from controller.catalog import Catalog
+from controller.planning.site import Site
 from controller.reconcilers.informers import Informers
 from controller.runtime.client import Client
 from controller.runtime.events import Recorder
@@ -14,16 +15,15 @@ class Context:
     """The operator's connections and settings.
 
     Attributes:
-        provision: whether missing nodes are claimed, or only existing nodes used.
+        site: gives the installation as it is known now; it may change while the program runs.
         written: per Workspace, the version the cache showed when its status was last written, and what the API server
             answered. It spares a second write while the cache lags; losing it costs one redundant request.
     """
 
     client: Client
     recorder: Recorder
-    catalog: Catalog
     informers: Informers
-    provision: bool
+    site: Callable[[], Site]
     written: dict[Key, tuple[str, Json]] = field(default_factory=dict)
 
     def latest(self, key: Key) -> Json | None:

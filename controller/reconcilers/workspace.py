@@ -83,7 +83,7 @@ async def _collect_predecessors(context: Context, workspace: Workspace) -> None:
 
 async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
     observed = observe(context.informers, workspace)
-    target = resolve(workspace, obj, context.catalog, provision=context.provision)
+    target = resolve(workspace, obj, context.site())
     if not isinstance(target, Target):
         return await _report(context, workspace, obj, _unresolved(workspace, obj, observed, target), DONE)
     work = Work(workspace, obj, target, observed, make_plan(workspace, target, observed))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from controller.api.json import Json
 from controller.catalog import Catalog, load_catalog
 from controller.planning.defaults import apply_defaults, defaults
+from controller.planning.site import Site
 from controller.planning.validation import validate
 from tests.unit.planning.manifests import changed, example, manifests
 
@@ -17,7 +18,7 @@ CATALOG = load_catalog()
 
 
 def filled(obj: Json, *, auto_provision: bool = True, old: Json | None = None, catalog: Catalog = CATALOG) -> Json:
-    operations, _ = defaults(obj, catalog, auto_provision=auto_provision, old=old)
+    operations, _ = defaults(obj, Site(catalog, auto_provision), old=old)
     return apply_defaults(obj, operations)
 
 
@@ -26,7 +27,7 @@ def size_and_count(obj: Json) -> tuple[object, object]:
 
 
 def test_the_smallest_current_size_that_fits_is_chosen_and_told() -> None:
-    operations, warnings = defaults(example(resource__instanceType=None), CATALOG)
+    operations, warnings = defaults(example(resource__instanceType=None), Site(CATALOG))
     assert operations == [
         {"op": "add", "path": "/resource/instanceType", "value": "Standard_NC4as_T4_v3"},
         {"op": "add", "path": "/resource/count", "value": 1},
@@ -67,7 +68,7 @@ def test_without_a_known_preset_no_size_is_chosen(name: str) -> None:
 
 @pytest.mark.parametrize("obj", [example(resource=None), example(resource=7), example(resource__count="x")])
 def test_a_manifest_too_broken_to_read_is_left_alone(obj: Json) -> None:
-    assert defaults(obj, CATALOG) == ([], ())
+    assert defaults(obj, Site(CATALOG)) == ([], ())
 
 
 def test_replacing_an_object_by_the_manifest_it_was_made_from_is_no_change() -> None:
@@ -100,5 +101,5 @@ def test_nothing_the_author_wrote_is_changed(obj: Json) -> None:
 @given(manifests())
 def test_a_manifest_that_was_filled_in_and_passed_passes_again(obj: Json) -> None:
     once = filled(obj)
-    if not validate(once, CATALOG).problems:
-        assert validate(filled(once), CATALOG).problems == ()
+    if not validate(once, Site(CATALOG)).problems:
+        assert validate(filled(once), Site(CATALOG)).problems == ()

@@ -10,6 +10,7 @@ from controller.api.workspace import parse_workspace
 from controller.catalog import load_catalog
 from controller.planning.observed import Observed
 from controller.planning.plan import Target, machines_to_create, make_plan, resolve
+from controller.planning.site import Site
 from controller.planning.validation import validate
 from tests.unit.planning.builders import V100, claim, node, workspace, workspace_object
 from tests.unit.planning.manifests import changed, manifests
@@ -19,7 +20,7 @@ OWNER = workspace()
 
 
 def target() -> Target:
-    found = resolve(OWNER, workspace_object(), CATALOG, provision=True)
+    found = resolve(OWNER, workspace_object(), Site(CATALOG))
     assert isinstance(found, Target), f"the example was found wanting: {found}"
     return found
 
@@ -43,7 +44,7 @@ def test_the_example_resolves_to_one_v100_node() -> None:
 )
 def test_what_admission_would_refuse_is_refused_here_too(overrides: Json, reason: Reason) -> None:
     obj = workspace_object(**overrides)
-    found = resolve(parse_workspace(obj), obj, CATALOG, provision=True)
+    found = resolve(parse_workspace(obj), obj, Site(CATALOG))
     assert not isinstance(found, Target)
     assert reason in {problem.reason for problem in found}
 
@@ -51,8 +52,8 @@ def test_what_admission_would_refuse_is_refused_here_too(overrides: Json, reason
 @given(manifests(), st.sampled_from([*CATALOG.skus, *CATALOG.elsewhere, "", "Standard_X9"]), st.booleans())
 def test_whatever_admission_lets_in_has_a_target(obj: Json, size: str, provision: bool) -> None:
     asked = changed(obj, "resource.instanceType", size)
-    if not validate(asked, CATALOG, auto_provision=provision).problems:
-        found = resolve(parse_workspace(asked), asked, CATALOG, provision=provision)
+    if not validate(asked, Site(CATALOG, provision)).problems:
+        found = resolve(parse_workspace(asked), asked, Site(CATALOG, provision))
         assert isinstance(found, Target), f"admitted on {size!r} and refused afterwards: {found}"
 
 
@@ -60,8 +61,8 @@ def test_whatever_admission_lets_in_has_a_target(obj: Json, size: str, provision
 def test_no_size_is_let_in_that_has_no_target(provision: bool) -> None:
     for size in (*CATALOG.skus, *CATALOG.elsewhere):
         obj = workspace_object(resource={"instanceType": size, "labelSelector": {}})
-        if not validate(obj, CATALOG, auto_provision=provision).problems:
-            assert isinstance(resolve(parse_workspace(obj), obj, CATALOG, provision=provision), Target), size
+        if not validate(obj, Site(CATALOG, provision)).problems:
+            assert isinstance(resolve(parse_workspace(obj), obj, Site(CATALOG, provision)), Target), size
 
 
 def test_the_deployment_waits_for_its_nodes() -> None:

@@ -11,6 +11,7 @@ from controller.api.messages import TEXT_LIMIT
 from controller.api.reasons import Reason
 from controller.catalog import load_catalog
 from controller.planning.findings import MAX_PROBLEMS, WARNING_LIMIT
+from controller.planning.site import Site
 from controller.planning.validation import Findings, validate
 from tests.unit.planning.manifests import ANY_JSON, PATHS, changed, example, manifests
 
@@ -20,7 +21,7 @@ PRIVATE = {"name": "phi-3-mini-4k-instruct", "accessMode": "private"}
 
 
 def judge(obj: Any, *, auto_provision: bool = True) -> Findings:
-    return validate(obj, CATALOG, auto_provision=auto_provision)
+    return validate(obj, Site(CATALOG, auto_provision))
 
 
 def refusals(obj: Json) -> list[tuple[str, str]]:

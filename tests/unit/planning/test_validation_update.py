@@ -9,6 +9,7 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.catalog import load_catalog
 from controller.planning.findings import MAX_PROBLEMS
+from controller.planning.site import Site
 from controller.planning.validation import Findings, validate_update
 from tests.unit.planning.manifests import changed, example, manifests
 
@@ -17,7 +18,7 @@ STORED = example(resource__count=1)
 
 
 def judge(new: Json, old: Json = STORED) -> Findings:
-    return validate_update(old, new, CATALOG)
+    return validate_update(old, new, Site(CATALOG))
 
 
 MUTABLE: list[tuple[str, dict[str, Any]]] = [

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.catalog import load_catalog
+from controller.planning.site import Site
 from tests.unit.planning.manifests import ANY_JSON, changed, example, manifests
 from tests.unit.webhook.reviews import encoded, review
 from webhook.admission import ALLOWED, Judge
 from webhook.review import Decide, Verdict, parse_review, render_answer
 
-JUDGE = Judge(load_catalog(), auto_provision=True)
+JUDGE = Judge(lambda: Site(load_catalog()))
 BOTH = pytest.mark.parametrize("decide", [JUDGE.mutate, JUDGE.validate], ids=["mutate", "validate"])
 BAD = example(resource__count=0, inference__preset__name="nope")
 

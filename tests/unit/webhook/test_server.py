@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from controller.catalog import load_catalog
+from controller.planning.site import Site
 from controller.runtime.metrics import REGISTRY
 from controller.runtime.options import Address
 from tests.unit.planning.manifests import example
@@ -29,7 +30,7 @@ def fail(_review: Review) -> Verdict:
     raise RuntimeError("a defect")
 
 
-class Site:
+class Place:
     """A running server and a client that trusts it."""
 
     def __init__(self, server: WebhookServer, session: aiohttp.ClientSession, context: ssl.SSLContext) -> None:
@@ -45,24 +46,24 @@ class Site:
 
 
 @asynccontextmanager
-async def running(limits: Limits | None = None) -> AsyncIterator[Site]:
+async def running(limits: Limits | None = None) -> AsyncIterator[Place]:
     now = datetime.now(UTC)
     authority = new_authority(now, timedelta(days=1))
     serving = Serving()
     leaf = new_leaf(authority, Names(("localhost",), ("127.0.0.1",)), now, timedelta(hours=1))
     serving.install(leaf, authority.certificate)
     context = ssl.create_default_context(cadata=authority.certificate.decode())
-    judge = Judge(load_catalog(), auto_provision=True)
+    judge = Judge(lambda: Site(load_catalog()))
     webhooks = {MUTATE: judge.mutate, VALIDATE: judge.validate, BROKEN: fail}
     server = WebhookServer(Address("127.0.0.1", 0), serving.context, webhooks, limits)
     await server.start()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
-        yield Site(server, session, context)
+        yield Place(server, session, context)
     await server.stop()
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
+async def site() -> AsyncIterator[Place]:
     async with running() as made:
         yield made
 
@@ -71,7 +72,7 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def test_a_review_is_answered_and_counted(site: Site) -> None:
+async def test_a_review_is_answered_and_counted(site: Place) -> None:
     allowed = {"operation": "CREATE", "verdict": "allowed", "reason": ""}
     requests = {"webhook": VALIDATE, "code": "200"}
     before = counted("kaito_admission_verdicts_total", **allowed)
@@ -82,7 +83,7 @@ async def test_a_review_is_answered_and_counted(site: Site) -> None:
     assert counted("controller_runtime_webhook_requests_total", **requests) == served + 1
 
 
-async def test_a_refusal_is_counted_under_its_reason(site: Site) -> None:
+async def test_a_refusal_is_counted_under_its_reason(site: Place) -> None:
     refused = {"operation": "CREATE", "verdict": "refused", "reason": "CountInvalid"}
     before = counted("kaito_admission_verdicts_total", **refused)
     _, body = await site.post(MUTATE, encoded(review(example(resource__count=0))))
@@ -90,7 +91,7 @@ async def test_a_refusal_is_counted_under_its_reason(site: Site) -> None:
     assert counted("kaito_admission_verdicts_total", **refused) == before + 1
 
 
-async def test_defaults_travel_as_a_patch(site: Site) -> None:
+async def test_defaults_travel_as_a_patch(site: Place) -> None:
     _, body = await site.post(MUTATE, encoded(review(example(resource__instanceType=None))))
     assert patch_of(response_of(body))[0]["value"] == "Standard_NC4as_T4_v3"
 
@@ -108,27 +109,27 @@ async def test_defaults_travel_as_a_patch(site: Site) -> None:
     ids=["no JSON", "no UTF-8", "deep", "content type", "compressed", "too large"],
 )
 async def test_what_is_no_review_is_a_client_error(
-    site: Site, body: bytes, headers: dict[str, str], status: int, says: bytes
+    site: Place, body: bytes, headers: dict[str, str], status: int, says: bytes
 ) -> None:
     code, text = await site.post(MUTATE, body, headers)
     assert code == status
     assert says in text
 
 
-async def test_a_body_of_the_largest_size_is_read(site: Site) -> None:
+async def test_a_body_of_the_largest_size_is_read(site: Place) -> None:
     question = encoded(review(example()))
     status, _ = await site.post(VALIDATE, question + b" " * (MAX_BODY - len(question)))
     assert status == 200
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", MUTATE, 405), ("POST", "/other", 404)])
-async def test_nothing_else_is_served(site: Site, method: str, path: str, status: int) -> None:
+async def test_nothing_else_is_served(site: Place, method: str, path: str, status: int) -> None:
     url = f"https://127.0.0.1:{site.server.address.port}{path}"
     async with site.session.request(method, url) as answer:
         assert answer.status == status
 
 
-async def test_a_defect_is_an_error_without_a_traceback_and_is_counted(site: Site) -> None:
+async def test_a_defect_is_an_error_without_a_traceback_and_is_counted(site: Place) -> None:
     before = counted("controller_runtime_webhook_panics_total")
     status, text = await site.post(BROKEN, encoded(review(example())))
     assert (status, text) == (500, b"the review could not be answered\n")
@@ -141,7 +142,7 @@ def head(length: int) -> bytes:
     return f"POST {VALIDATE} HTTP/1.1\r\n{fields}\r\n\r\n".encode()
 
 
-async def status_becomes(site: Site, wanted: int) -> bool:
+async def status_becomes(site: Place, wanted: int) -> bool:
     for _ in range(200):
         status, _ = await site.post(VALIDATE, encoded(review(example())))
         if status == wanted:
@@ -216,7 +217,7 @@ async def _ask_for_ever(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0)
 
 
-async def test_an_answer_during_the_drain_asks_the_caller_to_leave(site: Site) -> None:
+async def test_an_answer_during_the_drain_asks_the_caller_to_leave(site: Place) -> None:
     url = f"https://127.0.0.1:{site.server.address.port}"
     site.server.drain()
     for path in (VALIDATE, "/other"):
@@ -225,7 +226,7 @@ async def test_an_answer_during_the_drain_asks_the_caller_to_leave(site: Site) -
 
 
 async def test_what_is_no_http_is_counted_and_nothing_of_it_logged(
-    site: Site, caplog: pytest.LogCaptureFixture
+    site: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = counted("kaito_webhook_malformed_requests_total")
     reader, writer = await site.connect()
@@ -242,7 +243,7 @@ async def _read_or_fail(reader: asyncio.StreamReader) -> None:
         raise ConnectionError("closed")
 
 
-async def _connect_and_read(site: Site) -> None:
+async def _connect_and_read(site: Place) -> None:
     reader, _ = await site.connect()
     await _read_or_fail(reader)
 
@@ -256,7 +257,7 @@ async def test_connections_beyond_the_limit_are_closed_before_tls(limits: Limits
     assert counted("kaito_webhook_connections_refused_total") == before + 1
 
 
-async def test_after_the_stop_nobody_listens(site: Site) -> None:
+async def test_after_the_stop_nobody_listens(site: Place) -> None:
     _, writer = await site.connect()
     await site.server.stop()
     writer.close()
