@@ -8,7 +8,8 @@ from controller.catalog import Catalog, Preset
 from controller.planning.node_rules import describe
 from controller.planning.shape import type_problems
 from controller.planning.site import Site
-from controller.planning.sizing import Use, nodes_needed, suggest, use_of
+from controller.planning.sizing import Use, nodes_needed, suggest
+from controller.planning.uses import use_for
 
 
 def defaults(obj: Json, site: Site, *, old: Json | None = None) -> tuple[list[Json], tuple[str, ...]]:
@@ -31,7 +32,7 @@ def defaults(obj: Json, site: Site, *, old: Json | None = None) -> tuple[list[Js
     operations: list[Json] = []
     warnings: list[str] = []
     catalog = site.catalog
-    preset, use = _preset(workspace, catalog), use_of(workspace)
+    preset, use = _preset(workspace, catalog), use_for(workspace, site)
     size = workspace.resource.instance_type
     if not size and site.auto_provision and preset is not None and (best := suggest(preset, catalog, use, limit=1)):
         size = best[0].sku.name

@@ -11,6 +11,8 @@ from controller.api.reasons import Reason
 from controller.api.workspace import Workspace
 from controller.catalog import Catalog, Preset, Sku
 from controller.planning.site import Site
+from controller.planning.sizing import Use
+from controller.planning.uses import use_for
 
 WARNING_LIMIT: Final = 250
 """Characters of the longest warning; the API server cuts at 256."""
@@ -55,6 +57,11 @@ class Subject:
         """The size it names, if the catalogue has it in the installation's cloud and under a deployable name."""
         sku = self.catalog.skus.get(self.workspace.resource.instance_type.strip().lower())
         return None if sku is None or sku.alias_of else sku
+
+    @property
+    def use(self) -> Use:
+        """What it uses its model for."""
+        return use_for(self.workspace, self.site)
 
 
 Finding: TypeAlias = Problem | str

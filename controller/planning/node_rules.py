@@ -13,7 +13,7 @@ from controller.planning.findings import Finding, Rule, Subject
 from controller.planning.names import is_label_key, is_label_value, nearest
 from controller.planning.rules import PRIVATE
 from controller.planning.runtimes import choose_runtime
-from controller.planning.sizing import SUGGESTIONS, Suggestion, fit, suggest, use_of
+from controller.planning.sizing import SUGGESTIONS, Suggestion, fit, suggest
 
 MAX_COUNT: Final = 1000
 """The largest resource.count; the same limit stands in the CRD."""
@@ -117,7 +117,7 @@ def gpu_fit(subject: Subject) -> Iterator[Finding]:
     if preset is None or sku is None or not sku.gpu_count:
         return
     asked = subject.workspace.resource.count
-    verdict = fit(preset, sku, use_of(subject.workspace), nodes=max(asked or DEFAULT_COUNT, DEFAULT_COUNT))
+    verdict = fit(preset, sku, subject.use, nodes=max(asked or DEFAULT_COUNT, DEFAULT_COUNT))
     if not _brings_own_image(subject):
         yield from _gpu_supported(subject, preset, sku)
     if not verdict.known:
@@ -287,7 +287,7 @@ def _single_node(subject: Subject) -> tuple[str, ...]:
 
 def _suggestions(subject: Subject) -> tuple[Suggestion, ...]:
     preset = subject.preset
-    return suggest(preset, subject.catalog, use_of(subject.workspace)) if preset is not None else ()
+    return suggest(preset, subject.catalog, subject.use) if preset is not None else ()
 
 
 def _brings_own_image(subject: Subject) -> bool:

@@ -12,7 +12,8 @@ from controller.planning.nodes import NodeDemand, NodePlan, plan_nodes
 from controller.planning.observed import Observed
 from controller.planning.runtimes import choose_runtime
 from controller.planning.site import Site
-from controller.planning.sizing import fit, nodes_needed, use_of
+from controller.planning.sizing import Use, fit, nodes_needed
+from controller.planning.uses import use_for
 from controller.planning.validation import validate
 from controller.planning.workload import render_deployment, render_service
 
@@ -25,11 +26,13 @@ class Target:
         preset: the model.
         sku: the size of the nodes.
         demand: what is asked of the nodes.
+        use: what the model is used for.
     """
 
     preset: Preset
     sku: Sku
     demand: NodeDemand
+    use: Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,15 @@ def resolve(workspace: Workspace, obj: Json, site: Site) -> Target | tuple[Probl
     sku = site.catalog.sku(workspace.resource.instance_type)
     if preset is None or sku is None or not sku.gpu_count:
         return (_unresolvable(workspace),)
+    use = use_for(workspace, site)
     demand = NodeDemand(
-        count=workspace.resource.count or nodes_needed(preset, sku, use_of(workspace)) or DEFAULT_COUNT,
+        count=workspace.resource.count or nodes_needed(preset, sku, use) or DEFAULT_COUNT,
         instance_type=sku.name,
         gpu_resource=sku.gpu_resource,
         gpus=sku.gpu_count,
         provision=site.auto_provision,
     )
-    return Target(preset.on(sku, workspace.runtime_wish), sku, demand)
+    return Target(preset.on(sku, workspace.runtime_wish), sku, demand, use)
 
 
 def _unresolvable(workspace: Workspace) -> Problem:
@@ -97,7 +101,7 @@ def make_plan(workspace: Workspace, target: Target, observed: Observed) -> Plan:
     """The plan for what is observed; pure and total."""
     nodes = plan_nodes(workspace, target.demand, observed)
     runtime = choose_runtime(workspace.runtime_wish, target.preset, target.sku)
-    layout = fit(target.preset, target.sku, use_of(workspace)).layout
+    layout = fit(target.preset, target.sku, target.use).layout
     deployment = render_deployment(workspace, target.preset, target.sku, runtime, layout, target.demand.count)
     return Plan(
         nodes=nodes,

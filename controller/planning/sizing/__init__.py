@@ -11,7 +11,6 @@ from controller.planning.sizing.use import (
     TuningUse,
     Use,
     computes,
-    use_of,
 )
 from controller.planning.sizing.verdict import Fit
 
@@ -37,5 +36,4 @@ __all__ = [
     "rank",
     "runs_on",
     "suggest",
-    "use_of",
 ]

@@ -6,7 +6,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
 
-from controller.api.workspace import Runtime, Workspace
+from controller.api.workspace import Runtime
 from controller.catalog import Sku
 
 DEFAULT_CONTEXT: Final = 2048
@@ -101,12 +101,6 @@ class Use:
 
 SERVE: Final = Use()
 """Serving with nothing special asked for."""
-
-
-def use_of(workspace: Workspace) -> Use:
-    """What a Workspace uses its model for, as far as its manifest says."""
-    adapters = len(workspace.inference.adapters) if workspace.inference is not None else 0
-    return Use(runtime=workspace.runtime_wish, adapters=adapters)
 
 
 def computes(sku: Sku, precision: Precision) -> bool:

@@ -5,7 +5,9 @@ from controller.api.json import Json
 from controller.api.workspace import Workspace
 from controller.catalog import load_catalog
 from controller.planning.runtimes import choose_runtime
-from controller.planning.sizing import fit, use_of
+from controller.planning.site import Site
+from controller.planning.sizing import fit
+from controller.planning.uses import use_for
 from controller.planning.workload import APPLIED_HASH, render_deployment, render_service
 from tests.unit.planning.builders import UID, V100, workspace
 
@@ -21,7 +23,9 @@ def deployment(owner: Workspace | None = None, sku: str = V100, count: int = 1) 
     assert size is not None
     served = preset.on(size, owner.runtime_wish)
     choice = choose_runtime(owner.runtime_wish, served, size)
-    return render_deployment(owner, served, size, choice, fit(served, size, use_of(owner)).layout, count)
+    return render_deployment(
+        owner, served, size, choice, fit(served, size, use_for(owner, Site(CATALOG))).layout, count
+    )
 
 
 def container(obj: Json) -> Json:

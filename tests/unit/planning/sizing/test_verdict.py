@@ -5,10 +5,8 @@ from decimal import Decimal
 
 from hypothesis import given
 
-from controller.api.workspace import parse_workspace
 from controller.catalog import Preset, Sku
-from controller.planning.sizing import Use, fit, use_of
-from tests.unit.planning.manifests import example
+from controller.planning.sizing import Use, fit
 from tests.unit.planning.sizing.examples import QLORA, V100, models, preset, sizes, sku, uses
 
 
@@ -68,16 +66,6 @@ def test_tuning_names_its_own_terms() -> None:
 def test_an_upper_bound_is_called_one() -> None:
     assert "an upper bound" in fit(preset("google/gemma-4-31B-it"), sku(V100)).explain()
     assert "an upper bound" not in fit(preset(), sku(V100)).explain()
-
-
-def test_a_workspace_says_what_it_uses_its_model_for() -> None:
-    plain = parse_workspace(example())
-    assert use_of(plain) == Use()
-    asked = parse_workspace(
-        example(metadata__annotations={"kaito.sh/runtime": "transformers"}, inference__adapters=[{}, {}])
-    )
-    assert use_of(asked) == Use(runtime=asked.runtime_wish, adapters=2)
-    assert use_of(parse_workspace(example(inference=None))) == Use()
 
 
 @given(models, sizes, uses)
