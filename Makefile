@@ -45,6 +45,7 @@ check: $(READY) ## format, lint, types, layers, dead code, catalogue, generated 
 	$(RUN) vulture
 	$(RUN) controller.catalog
 	$(RUN) hack.docs --check
+	$(RUN) hack.crds --check
 
 format: $(READY) ## format the code
 	$(RUN) ruff format .

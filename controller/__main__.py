@@ -1,14 +1,19 @@
 """The workspace operator's process."""
 
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from controller.api.json import Key, key_of
-from controller.catalog import load_catalog
-from controller.planning.site import Site
+from controller.config_maps import ConfigMaps
+from controller.installation import Installation
+from controller.node_store import NodeStore
 from controller.reconcilers.context import Context
+from controller.reconcilers.durations import measure_starts
 from controller.reconcilers.informers import build_informers
-from controller.reconcilers.statistics import count_workspaces
+from controller.reconcilers.installation import follow
+from controller.reconcilers.statistics import count_workspaces, world_of
 from controller.reconcilers.wiring import connect
 from controller.reconcilers.workspace import reconcile
 from controller.runtime import logs
@@ -26,20 +31,36 @@ def main() -> None:
 
 async def serve(settings: Settings) -> int:
     """Runs the operator until it is told to stop; the exit code of the process."""
-    site = Site(load_catalog(), settings.provision)
     async with Program("kaito-controller", settings.common) as program:
-        informers = build_informers(program.client)
-        context = Context(program.client, program.recorder, informers, lambda: site)
+        config_maps = ConfigMaps(program.client)
+        informers = build_informers(program.client, config_maps.informer)
+        site = replace(settings.site.site(auto_provision=settings.provision), config_maps=config_maps.data)
+        if not settings.provision:
+            site = replace(site, nodes=NodeStore(informers.nodes).facts)
+        installation = Installation(program.client, settings.common.namespace, site)
+        context = Context(program.client, program.recorder, informers, installation.site)
 
         async def run(key: Key) -> Result:
             return await reconcile(context, key)
 
         loop: Controller[Key] = Controller("workspace", run, workers=settings.workers)
-        for informer in informers.all():
+
+        async def work() -> None:
+            await installation.differs(None)  # a catalogue that lacks what users added would refuse what runs
+            await loop.lead(partial(connect, informers))
+
+        def keys() -> Iterable[Key]:
+            return map(key_of, informers.workspaces.values())
+
+        for informer in (installation.informer, *informers.all()):
             program.informer(informer)
-        count_workspaces(informers.workspaces)
-        program.lead("workspace", lambda: loop.lead(partial(connect, informers)))
-        program.lead("workspace resync", lambda: loop.resync(lambda: map(key_of, informers.workspaces.values())))
+        count_workspaces(world_of(informers, installation.site))
+        measure_starts(informers.workspaces, lambda: program.leading)
+        program.check_ready("catalog", installation.problem)
+        program.task("catalog", installation.run)
+        program.lead("workspace", work)
+        program.lead("workspace resync", lambda: loop.resync(keys))
+        program.lead("catalog changes", lambda: follow(installation, program.recorder, keys, loop.enqueue))
         return await program.run()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from controller.installation import SiteOptions, add_site_options, site_options
 from controller.runtime.options import CommonOptions, add_common_options, one_of, option
 
 NODE_SOURCES: Final = ("machine", "existing")
@@ -19,11 +20,13 @@ class Settings:
         common: options every program has.
         node_source: one of NODE_SOURCES.
         workers: Workspaces reconciled at the same time.
+        site: what it was told of the installation.
     """
 
     common: CommonOptions
     node_source: str
     workers: int
+    site: SiteOptions
 
     @property
     def provision(self) -> bool:
@@ -39,9 +42,10 @@ def parse_settings(argv: Sequence[str]) -> Settings:
     add_common_options(parser)
     option(parser, "--node-source", parse=one_of(NODE_SOURCES), default="machine", help="machine or existing")
     option(parser, "--workers", parse=_workers, default="8", help="Workspaces reconciled at the same time")
+    add_site_options(parser)
     args = parser.parse_args(argv)
     common = CommonOptions.from_args(parser, args)
-    return Settings(common=common, node_source=args.node_source, workers=args.workers)
+    return Settings(common=common, node_source=args.node_source, workers=args.workers, site=site_options(parser, args))
 
 
 def _workers(text: str) -> int:

@@ -1,37 +1,32 @@
 """The provisioner program: `kaito-provisioner`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 
-from controller.api.claims import MACHINE
+from controller.api.claims import MACHINE, NODE_CLAIM
 from controller.api.json import name_of
 from controller.api.resources import NODES
-from controller.catalog import load_catalog
 from controller.runtime import logs
 from controller.runtime.cache import Informer
 from controller.runtime.limiter import RateLimiter
 from controller.runtime.program import Program, run_program
 from controller.runtime.reconciler import Controller
 from provisioner.agentpools import AgentPools
+from provisioner.claims import Claims
 from provisioner.nodes import POOL_INDEX, pool_names, slim_claim, slim_node
+from provisioner.quota import Quotas
 from provisioner.reconciler import Reconciler
 from provisioner.settings import Settings, parse_settings
+from provisioner.sizes import catalogue_sizes
 from provisioner.snapshot import Snapshot
-from provisioner.steps import Gpus
 
 NAME = "kaito-provisioner"
 
 
-def catalogue_gpus() -> Mapping[str, Gpus]:
-    """What the nodes of every known instance type must show, by lower-case name."""
-    skus = load_catalog().skus
-    return {name: Gpus(sku.gpu_resource, sku.gpu_count) for name, sku in skus.items() if sku.gpu_count}
-
-
 async def run(settings: Settings) -> int:
     """Runs until stopped; the process's exit code."""
-    api = AgentPools(settings.azure, user_agent=f"{NAME}/{version('kaito')}")
+    api = AgentPools(settings.azure, location=settings.place.location, user_agent=f"{NAME}/{version('kaito')}")
     try:
         async with Program(NAME, settings.common) as program:
             assemble(program, settings, api)
@@ -42,7 +37,7 @@ async def run(settings: Settings) -> int:
 
 def assemble(program: Program, settings: Settings, api: AgentPools) -> None:
     """Wires informers, the picture of the pools and the lifecycle together; everything that acts runs on the leader."""
-    claims = program.informer(Informer(program.client, MACHINE.resource, transform=slim_claim))
+    claims = _claims(program)
     nodes = program.informer(Informer(program.client, NODES, transform=slim_node, indexes={POOL_INDEX: pool_names}))
 
     snapshot = Snapshot(
@@ -59,8 +54,9 @@ def assemble(program: Program, settings: Settings, api: AgentPools) -> None:
         nodes=nodes,
         recorder=program.recorder,
         policy=settings.policy,
-        gpus=catalogue_gpus(),
-        location=settings.azure.location,
+        sizes=catalogue_sizes(),
+        place=settings.place,
+        quotas=Quotas(api.usages),
     )
     controller: Controller[str] = Controller(
         "claims",
@@ -75,7 +71,19 @@ def assemble(program: Program, settings: Settings, api: AgentPools) -> None:
 
     program.lead("agent pools", snapshot.run)
     program.lead("claims", lambda: controller.lead(connect))
-    program.lead("claims resync", lambda: controller.resync(lambda: map(name_of, claims.values())))
+    program.lead("claims resync", lambda: controller.resync(claims.names))
+
+
+def _claims(program: Program) -> Claims:
+    """The claims of every kind; the program neither waits for a kind whose CRD is missing nor dies of it."""
+    claims = Claims(
+        {
+            kind: program.informer(Informer(program.client, kind.resource, transform=slim_claim), needed=False)
+            for kind in (MACHINE, NODE_CLAIM)
+        }
+    )
+    program.check_ready("claims", lambda: claims.unready)
+    return claims
 
 
 def _each(enqueue: Callable[[str], None], names: Iterable[str]) -> None:

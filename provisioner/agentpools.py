@@ -16,6 +16,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import AsyncRetryPolicy, SansIOHTTPPolicy
+from azure.core.rest import HttpRequest
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
@@ -27,6 +28,7 @@ from provisioner.budget import Budget
 from provisioner.errors import TEXT_LIMIT, CloudError, ErrorKind, Fault, classify
 from provisioner.metrics import ARM_REQUESTS, ARM_SECONDS
 from provisioner.pools import Pool, parse_pool
+from provisioner.quota import Usage, Usages
 from provisioner.settings import AzureSettings, Cloud, CredentialKind
 
 T = TypeVar("T")
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 CALL_TIMEOUT: Final = 30.0
 """Seconds after which a call counts as unanswered."""
+
+_COMPUTE_VERSION: Final = "2024-07-01"
 
 _FREE_CALLS: Final = 20
 _CALLS_PER_SECOND: Final = 0.5
@@ -65,7 +69,7 @@ _CLOUDS: Final[dict[Cloud, tuple[str, str, str]]] = {
 class AgentPools:
     """The agent pools of one AKS cluster. Every method raises `CloudError` and nothing else."""
 
-    def __init__(self, settings: AzureSettings, *, user_agent: str) -> None:
+    def __init__(self, settings: AzureSettings, *, location: str, user_agent: str) -> None:
         """Prepares client and credential; the first call opens the first connection.
 
         Raises:
@@ -73,6 +77,8 @@ class AgentPools:
         """
         endpoint, scope, authority = _CLOUDS[settings.cloud]
         self._where = (settings.resource_group, settings.cluster_name)
+        region = f"/subscriptions/{settings.subscription_id}/providers/Microsoft.Compute/locations/{location}"
+        self._usages = f"{region}/usages?api-version={_COMPUTE_VERSION}" if location else ""
         self._credential = _credential(settings, authority)
         options: dict[str, Any] = {
             "base_url": settings.endpoint or endpoint,
@@ -140,6 +146,29 @@ class AgentPools:
 
         await self._single("abort", call)
 
+    async def usages(self) -> Usages:
+        """The region's vCPU usage and limits, pages followed (Compute REST reference, usage list).
+
+        Empty where the region is not known.
+        """
+
+        async def call() -> Usages:
+            found: dict[str, Usage] = {}
+            url = self._usages
+            while url:
+                page = await self._get(url)
+                found |= _parse_usages(page)
+                url = str(page.get("nextLink") or "")
+            return found
+
+        return await _measured("usages", call) if self._usages else {}
+
+    async def _get(self, url: str) -> Json:
+        response = await self._client.send_request(HttpRequest("GET", url))
+        response.raise_for_status()
+        body: Json = response.json()
+        return body
+
     async def close(self) -> None:
         """Closes connections and credential."""
         await self._client.close()
@@ -165,6 +194,16 @@ class AgentPools:
             if error.kind is ErrorKind.THROTTLED and whole:
                 self._pause_until = loop.time() + (error.retry_after or 1.0)
             raise
+
+
+def _parse_usages(page: Json) -> Usages:
+    try:
+        return {
+            str(entry["name"]["value"]).lower(): Usage(int(entry["currentValue"]), int(entry["limit"]))
+            for entry in page["value"]
+        }
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"no list of usages: {error!r}") from error
 
 
 def _parse(pool: Any) -> Pool:

@@ -7,7 +7,6 @@ changes over from gpu-provisioner, keeps every node.
 
 import asyncio
 
-from controller.api.claims import ClaimKind
 from controller.api.resources import NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
@@ -16,6 +15,7 @@ from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
 from provisioner.calls import ABORT_PATIENCE, Aborts, Pauses
+from provisioner.claims import Claims
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.nodes import POOL_INDEX, Node, parse_node
 from provisioner.policy import Policy
@@ -34,9 +34,9 @@ class Collector:
         client: the live API server.
         api: the cloud.
         snapshot: the pools as last read.
-        claims, nodes: informers.
+        claims: of every kind.
+        nodes: informer.
         policy: tells the grace.
-        kind: of the claims.
     """
 
     def __init__(
@@ -45,14 +45,13 @@ class Collector:
         api: PoolApi,
         snapshot: Snapshot,
         *,
-        claims: Informer,
+        claims: Claims,
         nodes: Informer,
         policy: Policy,
-        kind: ClaimKind,
     ) -> None:
         self._client, self._api, self._snapshot = client, api, snapshot
         self._claims, self._nodes = claims, nodes
-        self._policy, self._kind = policy, kind
+        self._policy = policy
         self._pauses: Pauses[Fault] = Pauses()
         self._aborts = Aborts()
         self._claimless_since: dict[str, float] = {}
@@ -92,7 +91,7 @@ class Collector:
             return self._await_end(name)
         if (rest := self._grace(name)) > 0:
             return Result(rest)
-        if await self._claimed(name):
+        if await self._claimed(name, pool.claim_kind):
             self.forget(name)
             return DONE
         if not await self._claims_can_be_missed():
@@ -135,7 +134,8 @@ class Collector:
         if not nodes:
             self.forget(name)
             return DONE
-        if await self._claimed(name) or await self._live(name) is not None:
+        kinds = frozenset[str]().union(*(node.owner_kinds for node in nodes))
+        if await self._claimed(name, *kinds) or await self._live(name) is not None:
             return DONE
         for node in nodes:
             await self._let_go(node)
@@ -158,25 +158,29 @@ class Collector:
         nodes = (parse_node(obj) for obj in self._nodes.by_index(POOL_INDEX, name))
         return [node for node in nodes if node.owned_by_claim(name)]
 
-    async def _claimed(self, name: str) -> bool:
-        """Whether the live API server knows a claim of the name.
+    async def _claimed(self, name: str, *kinds: str) -> bool:
+        """Whether the live API server knows a claim of the name, of the given kinds or any other that is served.
 
         A 404 counts only when it is about this very object: load balancers and API servers without the kind send
-        others.
+        others. So nothing made for a claim is removed while its kind is not served, as during a restore.
         """
-        try:
-            await self._client.get(self._kind.resource, name)
-        except NotFound as error:
-            if error.reason == "NotFound" and f'"{name}"' in error.message:
-                return False
-            raise
-        return True
+        for kind in self._claims.kinds(*kinds):
+            try:
+                await self._client.get(kind.resource, name)
+            except NotFound as error:
+                if error.reason != "NotFound" or f'"{name}"' not in error.message:
+                    raise
+            else:
+                return True
+        return False
 
     async def _claims_can_be_missed(self) -> bool:
         """Whether so few claims are believable: none at all for several pools is doubted until a live list agrees."""
-        if self._claims.values() or self._snapshot.made_here() < 2:
+        made_for = self._snapshot.made_for()
+        if self._claims.names() or len(made_for) < 2:
             return True
-        return not (await self._client.list(self._kind.resource)).items
+        lists = [await self._client.list(kind.resource) for kind in self._claims.kinds(*made_for)]
+        return not any(found.items for found in lists)
 
     async def _live(self, name: str) -> Pool | None:
         """The pool as Azure itself has it now; None when it says there is none."""

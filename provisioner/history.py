@@ -1,15 +1,21 @@
 """What became of earlier launches, remembered on the claim itself so that a restart neither forgets nor repeats."""
 
 import json
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from controller.api.claims import Claim
 from controller.api.labels import LAUNCH_FAILURE
 from controller.api.messages import shorten
 from provisioner.errors import ErrorKind, Fault
+from provisioner.holds import Hold, Holds, after_failure, bounded, scope_of
+from provisioner.offerings import NOTHING, ON_DEMAND, Offering
+from provisioner.sizes import Sizes
 
 _TEXT_LIMIT: Final = 1000
+_MOST_SHOWN: Final = 10
+_MOST_REMEMBERED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +26,30 @@ class Failure:
         attempts: failed launches so far.
         time: RFC 3339 moment of the last failure.
         kind: its class.
-        vm_size: the instance type it concerned.
+        offering: what was asked for.
         code: the cloud's code, empty when it gave none.
         text: the cloud's own words.
+        holds: what the failures so far speak against, by scope; the latest twenty.
     """
 
     attempts: int
     time: str
     kind: ErrorKind
-    vm_size: str = ""
+    offering: Offering = NOTHING
     code: str = ""
     text: str = ""
+    holds: Holds = field(default_factory=dict)
 
     @property
     def fault(self) -> Fault:
         """The failure as a classified fault."""
         return Fault(self.kind, self.code, self.text)
+
+    @property
+    def tried(self) -> str:
+        """What failed so far, for people; empty while it is one thing only."""
+        shown = [f"{scope} ({hold.kind} x{hold.count})" for scope, hold in self.holds.items()]
+        return f"Tried so far: {', '.join(shown[:_MOST_SHOWN])}." if len(shown) > 1 else ""
 
     def as_text(self) -> str:
         """The value of the annotation."""
@@ -43,11 +57,33 @@ class Failure:
             "attempts": self.attempts,
             "time": self.time,
             "kind": str(self.kind),
-            "vmSize": self.vm_size,
+            "vmSize": self.offering.size,
+            "zone": self.offering.zone,
+            "capacityType": self.offering.capacity_type,
             "code": self.code,
             "text": shorten(self.text, _TEXT_LIMIT),
+            "holds": {scope: [str(hold.kind), hold.time, hold.count] for scope, hold in self.holds.items()},
         }
         return json.dumps(fields, separators=(",", ":"))
+
+
+def one_more(
+    before: Failure | None, attempt: int, fault: Fault, offering: Offering, *, time: str, sizes: Sizes
+) -> Failure:
+    """The record with one more failed launch.
+
+    Args:
+        before: the record so far.
+        attempt: number of the launch that failed.
+        fault: why.
+        offering: what was asked for.
+        time: RFC 3339 moment of the failure.
+        sizes: what is known of sizes.
+    """
+    holds = before.holds if before else {}
+    if scope := scope_of(fault, offering, sizes):
+        holds = bounded(after_failure(holds, scope, fault.kind, time), _MOST_REMEMBERED)
+    return Failure(attempt, time, fault.kind, offering, fault.code, fault.text, holds)
 
 
 def failure_of(claim: Claim) -> Failure | None:
@@ -58,9 +94,23 @@ def failure_of(claim: Claim) -> Failure | None:
             attempts=max(1, int(fields["attempts"])),
             time=str(fields["time"]),
             kind=ErrorKind(fields["kind"]),
-            vm_size=str(fields.get("vmSize") or ""),
+            offering=_offering(fields),
             code=str(fields.get("code") or ""),
             text=str(fields.get("text") or ""),
+            holds=_holds(fields.get("holds") or {}),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _offering(fields: Mapping[str, Any]) -> Offering:
+    zone, paid = str(fields.get("zone") or ""), str(fields.get("capacityType") or ON_DEMAND)
+    return Offering(str(fields.get("vmSize") or ""), zone, paid)
+
+
+def _holds(entries: Mapping[str, Any]) -> Holds:
+    found = {
+        str(scope): Hold(ErrorKind(kind), str(time), max(1, int(count)))
+        for scope, (kind, time, count) in entries.items()
+    }
+    return bounded(found, _MOST_REMEMBERED)

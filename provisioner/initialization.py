@@ -3,11 +3,12 @@
 from typing import Final
 
 from controller.api import labels
-from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition
+from controller.api.conditions import TRUE, UNKNOWN, Condition
 from controller.api.quantity import parse_quantity
 from controller.api.reasons import Reason
 from provisioner.nodes import Node
 from provisioner.registration import node_of
+from provisioner.sizes import size_of
 from provisioner.steps import Observed, PatchNode, Step
 from provisioner.texts import headline
 from provisioner.times import in_words, seconds_since
@@ -63,10 +64,11 @@ def lacking(seen: Observed, node: Node) -> tuple[Reason, str] | None:
 
 def _lacking_gpus(seen: Observed, node: Node) -> tuple[Reason, str] | None:
     size = node.labels.get(labels.INSTANCE_TYPE) or (seen.pool.vm_size if seen.pool else "")
-    gpus = seen.gpus.get(size.lower())
-    if gpus is None or (shown := node.offers(gpus.resource)) >= gpus.count:
+    known = size_of(seen.sizes, size)
+    if not known.gpu_resource or (shown := node.offers(known.gpu_resource)) >= known.gpu_count:
         return None
-    return Reason.GPUS_NOT_ADVERTISED, f"node {node.name} ({size}) shows {shown} of {gpus.count} {gpus.resource}"
+    missing = f"shows {shown} of {known.gpu_count} {known.gpu_resource}"
+    return Reason.GPUS_NOT_ADVERTISED, f"node {node.name} ({size}) {missing}"
 
 
 def _positive(amount: str) -> bool:
@@ -94,4 +96,4 @@ def _wait(seen: Observed, reason: Reason, cause: str) -> Step:
         "check GPU driver, device plugin and taints",
         "delete this claim for a new one",
     )
-    return Step((_condition(seen, FALSE, Reason.INITIALIZATION_TIMEOUT, text),))
+    return Step((_condition(seen, claim.kind.hindered, Reason.INITIALIZATION_TIMEOUT, text),))

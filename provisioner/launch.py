@@ -4,31 +4,29 @@ Nothing here waits for the cloud: the pool carries the claim's name, so one look
 started it.
 """
 
-from datetime import timedelta
-
 from controller.api.claims import Claim
-from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition
-from controller.api.reasons import Reason
-from provisioner.errors import ErrorKind, Fault
-from provisioner.history import Failure, failure_of
+from controller.api.conditions import TRUE, UNKNOWN, Condition
+from controller.api.reasons import MEANINGS, Reason
+from provisioner.body import pool_body
+from provisioner.choice import next_choice
+from provisioner.errors import REASONS, ErrorKind, Fault
+from provisioner.history import Failure, failure_of, one_more
+from provisioner.holds import Choice, Hold
 from provisioner.nodes import Node
-from provisioner.pools import (
-    REQUESTED_TAG,
-    Pool,
-    belongs,
-    instance_type,
-    pool_body,
-    subject,
-    unusable,
-)
+from provisioner.offerings import Offering
+from provisioner.pools import REQUESTED_TAG, Pool, belongs, subject
+from provisioner.sizes import has_gpus
 from provisioner.steps import CreatePool, DeletePool, Observed, RecordFailure, Step
 from provisioner.texts import explain, headline
 from provisioner.times import in_words, parse_time, rfc3339, seconds_since
+from provisioner.wish import wish_of
 
 
 def launch(seen: Observed) -> Step:
     """What to show as Launched and what to do about it."""
     claim, pool = seen.claim, seen.pool
+    if seen.rival:
+        return _outranked(seen)
     if pool is not None and not belongs(pool, claim):
         return _foreign(seen)
     if _standing(seen):
@@ -75,6 +73,11 @@ def _condition(seen: Observed, status: str, reason: Reason, message: str) -> Con
     return Condition(seen.claim.kind.launched, status, reason, message)
 
 
+def _hinder(seen: Observed, reason: Reason, message: str) -> Condition:
+    """The condition while somebody has to act, or until a pause is over."""
+    return _condition(seen, seen.claim.kind.hindered, reason, message)
+
+
 def _before(claim: Claim) -> Condition:
     """The condition as it stands."""
     known = claim.conditions.get(claim.kind.launched)
@@ -82,7 +85,7 @@ def _before(claim: Claim) -> Condition:
 
 
 def _launched(seen: Observed) -> Condition:
-    size = seen.pool.vm_size if seen.pool else ""
+    size = seen.pool.offering.text if seen.pool else ""
     return _condition(seen, TRUE, Reason.LAUNCHED, f"{subject(seen.claim)}of size {size} is there")
 
 
@@ -94,7 +97,17 @@ def _foreign(seen: Observed) -> Step:
         "remove the pool",
         "delete this claim so that another name is taken",
     )
-    return _show(seen, _condition(seen, FALSE, Reason.NAME_CONFLICT, text), wait=seen.policy.retry_max)
+    return _show(seen, _hinder(seen, Reason.NAME_CONFLICT, text), wait=seen.policy.retry_max)
+
+
+def _outranked(seen: Observed) -> Step:
+    text = headline(
+        f"{subject(seen.claim)}cannot be this claim's",
+        f"{seen.rival} of the same name holds it",
+        Reason.NAME_CONFLICT,
+        "delete one of the two",
+    )
+    return _show(seen, _hinder(seen, Reason.NAME_CONFLICT, text), wait=seen.policy.retry_max)
 
 
 def _blind(seen: Observed) -> Step:
@@ -105,38 +118,53 @@ def _blind(seen: Observed) -> Step:
 
 
 def _hindered(seen: Observed, fault: Fault, what: str) -> Condition:
-    status = UNKNOWN if fault.transient else FALSE
+    status = UNKNOWN if fault.transient else seen.claim.kind.hindered
     return _condition(seen, status, fault.reason, explain(fault, f"{subject(seen.claim)}{what}"))
 
 
 def _without_pool(seen: Observed) -> Step:
     claim, now = seen.claim, seen.now
-    if refused := unusable(claim):
-        text = headline(f"{subject(claim)}cannot be asked for", refused.text, refused.reason, "make the claim anew")
-        return _show(seen, _condition(seen, FALSE, refused.reason, text))
+    wish = wish_of(claim, seen.sizes, seen.place)
+    if isinstance(wish, Fault):
+        text = headline(f"{subject(claim)}cannot be asked for", wish.text, wish.reason, "make the claim anew")
+        return _show(seen, _hinder(seen, wish.reason, text))
     failure = failure_of(claim)
     if seen.fault is not None:
         what = "waits" if seen.fault.transient else "was not made"
         return _show(seen, _hindered(seen, seen.fault, what), wait=seen.fault_wait)
-    if failure is not None and (rest := _rest(seen, failure)) > 0:
-        return _show(seen, _failure_condition(seen, failure), wait=rest)
-    attempts = failure.attempts if failure else 0
-    size = instance_type(claim, attempts)
-    gpu = size.lower() in seen.gpus or size.lower().startswith("standard_n")
-    body = pool_body(claim, vm_size=size, gpu=gpu, attempt=attempts + 1, now=now)
-    creating = _condition(seen, UNKNOWN, Reason.AGENT_POOL_CREATING, _progress_text(claim, size, rfc3339(now), failure))
-    return Step((creating,), CreatePool(body, attempts + 1, size), watch=True)
+    choice = next_choice(seen, wish)
+    if choice.after is not None:
+        shown = _held(seen, choice) if failure is None else _failure_condition(seen, failure)
+        return _show(seen, shown, wait=(choice.after - now).total_seconds())
+    if seen.pool_count >= seen.policy.pool_limit:
+        return _show(seen, _full(seen), wait=seen.policy.retry_initial)
+    attempt, offering = (failure.attempts if failure else 0) + 1, choice.offering
+    body = pool_body(claim, wish, offering, gpu=has_gpus(seen.sizes, offering.size), attempt=attempt, now=now)
+    return Step((_progress(seen, offering, rfc3339(now)),), CreatePool(body, attempt, offering), watch=True)
 
 
-def _delay(seen: Observed, failure: Failure) -> float:
-    return seen.policy.launch_delay(failure.kind, failure.attempts, len(seen.claim.instance_types))
+def _full(seen: Observed) -> Condition:
+    text = headline(
+        f"{subject(seen.claim)}was not asked for",
+        f"the cluster has {seen.pool_count} agent pools, AKS allows {seen.policy.pool_limit}",
+        Reason.POOL_LIMIT_REACHED,
+        "remove unused pools",
+        "delete this claim",
+    )
+    return _hinder(seen, Reason.POOL_LIMIT_REACHED, text)
 
 
-def _rest(seen: Observed, failure: Failure) -> float:
-    """Seconds until the next attempt may be made."""
-    if parse_time(failure.time) is None:
-        return 0.0
-    return _delay(seen, failure) - seconds_since(failure.time, seen.now)
+def _held(seen: Observed, choice: Choice) -> Condition:
+    """The condition of a claim that failed at nothing yet, because others just failed at all it allows."""
+    hold = choice.hold or Hold(ErrorKind.UNKNOWN, "")
+    reason, after = REASONS[hold.kind], rfc3339(choice.after) if choice.after else ""
+    text = headline(
+        f"{subject(seen.claim)}of size {choice.offering.text}{_where(seen)} was not asked for",
+        f"the same failed for another claim ({hold.count}x), next try after {after}",
+        reason,
+        MEANINGS[reason].fix.rstrip("."),
+    )
+    return _hinder(seen, reason, text)
 
 
 def _making_room(seen: Observed, pool: Pool) -> Step:
@@ -150,9 +178,9 @@ def _failed(seen: Observed, pool: Pool) -> Step:
     """A pool that failed without bringing a node: remember why, then remove it to make room for the next attempt."""
     failure = failure_of(seen.claim)
     if failure is None or _uncounted(pool, failure):
-        attempts = pool.attempt or (failure.attempts if failure else 0) + 1
+        attempt = pool.attempt or (failure.attempts if failure else 0) + 1
         fault = pool.fault or Fault(ErrorKind.UNKNOWN, "", f"the pool is {pool.state} and gives no cause")
-        record = Failure(attempts, rfc3339(seen.now), fault.kind, pool.vm_size, fault.code, fault.text)
+        record = one_more(failure, attempt, fault, pool.offering, time=rfc3339(seen.now), sizes=seen.sizes)
         return Step((_failure_condition(seen, record),), RecordFailure(record), watch=True)
     if seen.fault is not None:
         return Step((_failure_condition(seen, failure),), None, seen.fault_wait, watch=True)
@@ -171,9 +199,7 @@ def _creating(seen: Observed, pool: Pool) -> Step:
     if rest > 0 and seen.blind is not None:
         return _show(seen, _hindered(seen, seen.blind, "is being made unseen"), wait=rest, watch=True)
     if rest > 0:
-        text = _progress_text(claim, pool.vm_size, since, failure_of(claim))
-        creating = _condition(seen, UNKNOWN, Reason.AGENT_POOL_CREATING, text)
-        return _show(seen, creating, wait=rest, watch=True)
+        return _show(seen, _progress(seen, pool.offering, since), wait=rest, watch=True)
     text = headline(
         f"{subject(claim)}of size {pool.vm_size} is {pool.state}, awaited",
         f"asked for at {since}, more than {in_words(limit)} ago",
@@ -181,20 +207,25 @@ def _creating(seen: Observed, pool: Pool) -> Step:
         "look at the pool in Azure",
         "delete this claim to stop waiting",
     )
-    return Step((_condition(seen, FALSE, Reason.LAUNCH_TIMEOUT, text),), watch=True, overdue=True)
+    return Step((_hinder(seen, Reason.LAUNCH_TIMEOUT, text),), watch=True, overdue=True)
 
 
-def _progress_text(claim: Claim, size: str, since: str, failure: Failure | None) -> str:
-    text = f"{subject(claim)}of size {size} is being made since {since}"
-    if failure is None:
-        return text
-    return f"{text}, attempt {failure.attempts + 1}; the one before failed: {failure.fault.reason} ({failure.vm_size})"
+def _progress(seen: Observed, offering: Offering, since: str) -> Condition:
+    text, failure = f"{subject(seen.claim)}of size {offering.text} is being made since {since}", failure_of(seen.claim)
+    if failure is not None:
+        before = f"{failure.fault.reason} ({failure.offering.text})"
+        text = f"{text}, attempt {failure.attempts + 1}; the one before failed: {before}"
+    return _condition(seen, UNKNOWN, Reason.AGENT_POOL_CREATING, text)
 
 
 def _failure_condition(seen: Observed, failure: Failure) -> Condition:
-    moment = parse_time(failure.time) or seen.now
-    again = rfc3339(moment + timedelta(seconds=_delay(seen, failure)))
-    where = f" in {seen.location}" if seen.location else ""
-    what = f"{subject(seen.claim)}of size {failure.vm_size}{where} was not made"
-    note = f"Attempt {failure.attempts} failed at {failure.time}, the next is made after {again}."
-    return _condition(seen, FALSE, failure.fault.reason, explain(failure.fault, what, note))
+    what = f"{subject(seen.claim)}of size {failure.offering.text}{_where(seen)} was not made"
+    wish = wish_of(seen.claim, seen.sizes, seen.place)
+    after = None if isinstance(wish, Fault) else next_choice(seen, wish).after
+    again = f"the next is made after {rfc3339(after)}" if after else "the next is made at once"
+    note = " ".join(filter(None, (f"Attempt {failure.attempts} failed at {failure.time}, {again}.", failure.tried)))
+    return _hinder(seen, failure.fault.reason, explain(failure.fault, what, note))
+
+
+def _where(seen: Observed) -> str:
+    return f" in {seen.place.location}" if seen.place.location else ""

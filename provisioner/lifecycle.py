@@ -3,18 +3,17 @@
 from typing import Any
 
 from controller.api import labels
-from controller.api.claims import READY
-from controller.api.conditions import root_condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from provisioner.history import failure_of
 from provisioner.initialization import initialize
 from provisioner.launch import joined_nodes, launch
 from provisioner.nodes import Node
-from provisioner.pools import instance_type, unusable
+from provisioner.pools import Pool, belongs
 from provisioner.registration import capacity_type, node_of, register
 from provisioner.steps import Action, ConfirmPool, DeleteClaim, Observed, PatchClaim, PatchNode, Step, earliest
 from provisioner.termination import release_patch, terminate
+from provisioner.times import in_words
+from provisioner.verdict import sum_up
 
 
 def decide(seen: Observed) -> Step:
@@ -32,9 +31,9 @@ def decide(seen: Observed) -> Step:
     dependents = tuple(phase.conditions[0] for phase in phases)
     actions = (_lost(seen), _surplus(seen), _finalizer(seen), *(phase.action for phase in phases), _marks(seen))
     return Step(
-        conditions=(*dependents, root_condition(READY, dependents, Reason.READY)),
+        conditions=(*dependents, sum_up(seen.claim.kind, dependents)),
         action=next((action for action in actions if action is not None), None),
-        requeue_after=earliest([*(phase.requeue_after for phase in phases), _next_call(seen)]),
+        requeue_after=earliest([*(phase.requeue_after for phase in phases), _next_call(seen), _missed(seen)]),
         watch=any(phase.watch for phase in phases),
         overdue=any(phase.overdue for phase in phases),
     )
@@ -48,18 +47,43 @@ def _next_call(seen: Observed) -> float | None:
 def _lost(seen: Observed) -> Action | None:
     """What to do when the thing the claim stood for is gone: a claim is never launched twice, it is replaced."""
     claim = seen.claim
-    if not claim.is_true(claim.kind.registered):
+    if not claim.is_true(claim.kind.registered) or seen.rival:
         return None
     for node in seen.nodes:
         if _is_deleted_instance(seen, node):
             return DeleteClaim(Reason.INSTANCE_GONE, f"Node {node.name} was deleted; its instance follows")
-    if not seen.pools_known or seen.pool is not None or seen.fault is not None:
+    if not seen.pools_known or seen.fault is not None:
         return None
+    if seen.pool is not None:
+        return _abandoned(seen, seen.pool)
     if (node_found := node_of(seen)) is not None and node_found.ready:
         return None
     if not seen.confirmed_gone:
         return ConfirmPool()
     return DeleteClaim(Reason.INSTANCE_GONE, f"Agent pool {claim.name} is gone from the cloud and its node with it")
+
+
+def _abandoned(seen: Observed, pool: Pool) -> Action | None:
+    """What to do about a pool that stands without its node: one evicted, scaled to nothing, or lost for good.
+
+    A node object that is merely missed comes back with the kubelet's next word, and a stopped pool is to have none.
+    """
+    limit = seen.policy.registration_deadline
+    if not _nodeless(seen, pool) or seen.nodeless < limit:
+        return None
+    return DeleteClaim(Reason.INSTANCE_GONE, f"Agent pool {pool.name} has had no node for {in_words(limit)}")
+
+
+def _nodeless(seen: Observed, pool: Pool) -> bool:
+    return not seen.nodes and pool.succeeded and not pool.stopped and seen.blind is None and belongs(pool, seen.claim)
+
+
+def _missed(seen: Observed) -> float | None:
+    """Seconds until a claim whose node is missed is given up; None when none is."""
+    claim, pool = seen.claim, seen.pool
+    if pool is None or not claim.is_true(claim.kind.registered) or not _nodeless(seen, pool):
+        return None
+    return seen.policy.registration_deadline - seen.nodeless
 
 
 def _is_deleted_instance(seen: Observed, node: Node) -> bool:
@@ -102,14 +126,10 @@ def _marks(seen: Observed) -> PatchClaim | None:
 
 def _labels(seen: Observed) -> dict[str, Any]:
     claim = seen.claim
-    if unusable(claim):
-        return {}
-    failure = failure_of(claim)
-    size = seen.pool.vm_size if seen.pool else instance_type(claim, failure.attempts if failure else 0)
-    known = {} if claim.is_true(claim.kind.registered) else {labels.INSTANCE_TYPE: size}
+    known = {labels.INSTANCE_TYPE: seen.pool.vm_size} if seen.pool and belongs(seen.pool, claim) else {}
     node = node_of(seen)
     if node is None:
         return known
     shown = (labels.INSTANCE_TYPE, labels.ZONE, labels.REGION, labels.ARCH, labels.OS)
     found = {key: node.labels[key] for key in shown if key in node.labels}
-    return {**known, **found, labels.CAPACITY_TYPE: capacity_type(claim)}
+    return {**known, **found, labels.CAPACITY_TYPE: capacity_type(claim, seen.pool)}

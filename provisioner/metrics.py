@@ -6,7 +6,7 @@ from controller.api.reasons import Reason
 from controller.runtime.metrics import counter, gauge, histogram
 from provisioner.errors import REASONS
 
-OPERATIONS: Final = ("list", "get", "create", "delete", "abort")
+OPERATIONS: Final = ("list", "get", "create", "delete", "abort", "usages")
 
 CLAIM_STATES: Final = ("pending", "launched", "registered", "ready", "failed", "deleting")
 
@@ -30,18 +30,27 @@ STRANGERS: Final = gauge(
 POOLS_AGE: Final = gauge("kaito_pools_read_timestamp_seconds", "Unix time at which the agent pools were last read.")
 NODES_CREATED: Final = counter("karpenter_nodes_created_total", "Nodes registered for claims.")
 NODES_TERMINATED: Final = counter("karpenter_nodes_terminated_total", "Nodes let go after their instance was gone.")
-CLAIMS_TERMINATED: Final = counter("karpenter_machines_terminated_total", "Claims let go with nothing left behind.")
-CLAIMS_DISRUPTED: Final = counter(
-    "karpenter_machines_disrupted_total", "Claims deleted by the provisioner itself, by reason.", ("reason",)
-)
+CLAIMS_TERMINATED: Final = {
+    plural: counter(f"karpenter_{plural}_terminated_total", f"{plural} let go with nothing left behind.")
+    for plural in ("machines", "nodeclaims")
+}
+CLAIMS_DISRUPTED: Final = {
+    plural: counter(
+        f"karpenter_{plural}_disrupted_total", f"{plural} deleted by the provisioner itself, by reason.", ("reason",)
+    )
+    for plural in CLAIMS_TERMINATED
+}
 EVICTIONS: Final = counter("karpenter_nodes_eviction_requests_total", "Evictions of pods, by answer.", ("code",))
 
 for _operation in OPERATIONS:
     ARM_SECONDS.labels(_operation)
+    for _code in ("success", "429"):
+        ARM_REQUESTS.labels(_operation, _code)
 for _state in CLAIM_STATES:
     CLAIMS.labels(_state)
 for _reason in sorted(set(REASONS.values())):
     LAUNCH_FAILURES.labels(_reason)
 for _answer in ("accepted", "blocked", "gone", "failed"):
     EVICTIONS.labels(_answer)
-CLAIMS_DISRUPTED.labels(Reason.INSTANCE_GONE)
+for _counter in CLAIMS_DISRUPTED.values():
+    _counter.labels(Reason.INSTANCE_GONE)

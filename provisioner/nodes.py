@@ -17,7 +17,7 @@ from controller.api.json import (
     uid_of,
 )
 from controller.api.quantity import count_of
-from controller.api.resources import MACHINES, NODES
+from controller.api.resources import MACHINES, NODE_CLAIMS, NODES
 
 _KEPT_METADATA: Final = (
     "name",
@@ -66,12 +66,17 @@ class Node:
         return self.labels.get(labels.AKS_AGENT_POOL) or self.labels.get(labels.AGENT_POOL, "")
 
     def owned_by_claim(self, name: str) -> bool:
-        """Whether a claim of that name registered the node."""
-        return any(owner.get("kind") == MACHINES.kind and owner.get("name") == name for owner in self.owners)
+        """Whether a claim of that name registered the node, whatever its kind."""
+        return any(is_claim(owner) and owner.get("name") == name for owner in self.owners)
 
     def owned_by(self, uid: str) -> bool:
         """Whether this very claim registered the node, not a namesake before it."""
-        return any(owner.get("kind") == MACHINES.kind and owner.get("uid") == uid for owner in self.owners)
+        return any(is_claim(owner) and owner.get("uid") == uid for owner in self.owners)
+
+    @property
+    def owner_kinds(self) -> frozenset[str]:
+        """Kinds of the claims that registered the node."""
+        return frozenset(str(owner["kind"]) for owner in self.owners if is_claim(owner))
 
     def has_taint(self, key: str, effect: str) -> bool:
         """Whether the node carries the taint, whatever its value."""
@@ -80,6 +85,12 @@ class Node:
     def offers(self, resource: str) -> int:
         """Allocatable amount of a countable resource."""
         return count_of(dict(self.allocatable), resource)
+
+
+def is_claim(owner: Json) -> bool:
+    """Whether an owner reference names a claim; Cluster API knows a kind Machine too."""
+    group = str(owner.get("apiVersion") or "").partition("/")[0]
+    return group == MACHINES.group and owner.get("kind") in (MACHINES.kind, NODE_CLAIMS.kind)
 
 
 def parse_node(obj: Json) -> Node:

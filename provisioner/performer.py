@@ -14,9 +14,13 @@ from provisioner import metrics
 from provisioner.calls import Aborts, Pauses
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.eviction import drain_node
-from provisioner.history import Failure
+from provisioner.history import Failure, failure_of, one_more
+from provisioner.holds import Unavailable
 from provisioner.nodes import Node, parse_node, slim_claim
+from provisioner.pools import Pool
+from provisioner.quota import Quotas
 from provisioner.removal import remove_pool
+from provisioner.sizes import size_of
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.steps import (
     Action,
@@ -33,6 +37,7 @@ from provisioner.steps import (
     RecordFailure,
     ReleaseClaim,
 )
+from provisioner.texts import explain
 from provisioner.times import rfc3339
 
 log = get_logger(__name__)
@@ -53,6 +58,8 @@ class Performer:
         recorder: of events.
         pauses: told of failed calls to the cloud.
         aborts: told of creations that were stopped.
+        quotas: asked before a pool is.
+        unavailable: told of offerings that fail, and of those tried again.
     """
 
     def __init__(
@@ -63,12 +70,16 @@ class Performer:
         recorder: Recorder,
         pauses: Pauses[Fault],
         aborts: Aborts,
+        quotas: Quotas,
+        unavailable: Unavailable,
     ) -> None:
         self._client = client
         self._api = api
         self._snapshot = snapshot
         self._recorder = recorder
         self._pauses, self._aborts = pauses, aborts
+        self._quotas, self._unavailable = quotas, unavailable
+        self._asking: set[str] = set()
 
     async def perform(self, seen: Observed, action: Action) -> Observed | None:
         """What is seen after the action; None when the claim has been let go.
@@ -79,8 +90,12 @@ class Performer:
             ApiError: the API server refused or did not answer.
         """
         match action:
-            case PatchClaim(metadata):
-                return await self._patch_claim(seen, metadata, guarded=True)
+            case PatchClaim(metadata, warning):
+                after = await self._patch_claim(seen, metadata, guarded=True)
+                if warning is not None:
+                    reason, note = warning
+                    self._recorder.event(seen.stored, type="Warning", reason=reason, note=note, action="Delete")
+                return after
             case RecordFailure(failure):
                 return await self._record(seen, failure)
             case PatchNode(name, patch):
@@ -114,20 +129,38 @@ class Performer:
                 return await self._delete(seen, abort=abort)
 
     async def _create(self, seen: Observed, action: CreatePool) -> Observed:
-        name = seen.claim.name
+        name, offering = seen.claim.name, action.offering
+        size = size_of(seen.sizes, offering.size)
+        if (shortage := await self._quotas.shortage(offering, size)) is not None:
+            return await self._failed(seen, action, shortage)
+        self._unavailable.trying(offering, seen.sizes, seen.now)
         try:
-            pool = await self._api.create(name, action.body)
+            pool = await self._ask(seen, action)
         except CloudError as error:
             if error.kind is ErrorKind.EXISTS:
                 return await self._existing(seen)
             if error.fault.transient:
                 raise
-            fault = _about_the_cluster(error.fault)
-            failure = Failure(action.attempt, rfc3339(seen.now), fault.kind, action.vm_size, fault.code, fault.text)
-            return await self._record(seen, failure)
-        log.info("agent pool asked for", extra=fields(size=action.vm_size, attempt=action.attempt))
+            return await self._failed(seen, action, _about_the_cluster(error.fault))
+        log.info("agent pool asked for", extra=fields(size=offering.text, attempt=action.attempt))
+        self._quotas.spend(offering, size)
         self._snapshot.learn(name, pool)
         return replace(seen, pool=pool, confirmed_gone=False)
+
+    async def _ask(self, seen: Observed, action: CreatePool) -> Pool:
+        """The request itself, unless those on their way already fill the cluster."""
+        if self._snapshot.count() + len(self._asking) >= seen.policy.pool_limit:
+            raise CloudError(Fault(ErrorKind.CONFLICT, "", "the last free agent pools are being asked for"))
+        self._asking.add(seen.claim.name)
+        try:
+            return await self._api.create(seen.claim.name, action.body)
+        finally:
+            self._asking.discard(seen.claim.name)
+
+    async def _failed(self, seen: Observed, action: CreatePool, fault: Fault) -> Observed:
+        before, time = failure_of(seen.claim), rfc3339(seen.now)
+        failure = one_more(before, action.attempt, fault, action.offering, time=time, sizes=seen.sizes)
+        return await self._record(seen, failure)
 
     async def _existing(self, seen: Observed) -> Observed:
         """The pool that stood in the way; Azure may name one whose removal has not come to its end everywhere."""
@@ -159,13 +192,18 @@ class Performer:
         return with_claim(seen, await self._client.merge(seen.claim.kind.resource, seen.claim.name, patch))
 
     async def _record(self, seen: Observed, failure: Failure) -> Observed:
-        metrics.LAUNCH_FAILURES.labels(failure.fault.reason).inc()
+        reason, what = failure.fault.reason, failure.offering.text
+        metrics.LAUNCH_FAILURES.labels(reason).inc()
         log.warning(
-            "launch failed: %s",
-            failure.text,
-            extra=fields(reason=failure.fault.reason, attempts=failure.attempts, size=failure.vm_size),
+            "launch failed: %s", failure.text, extra=fields(reason=reason, attempts=failure.attempts, size=what)
         )
-        return await self._patch_claim(seen, {"annotations": {labels.LAUNCH_FAILURE: failure.as_text()}}, guarded=False)
+        after = await self._patch_claim(
+            seen, {"annotations": {labels.LAUNCH_FAILURE: failure.as_text()}}, guarded=False
+        )
+        self._unavailable.learn(failure.holds)
+        note = explain(failure.fault, f"Attempt {failure.attempts} with {what} failed")
+        self._recorder.event(seen.stored, type="Warning", reason=reason, note=note, action="Launch")
+        return replace(after, holds=self._unavailable.view())
 
     async def _patch_node(self, seen: Observed, name: str, patch: Json) -> Observed:
         try:
@@ -193,7 +231,7 @@ class Performer:
             left = await self._client.get(resource, claim.name)
         except NotFound:
             return None
-        metrics.CLAIMS_DISRUPTED.labels(reason).inc()
+        metrics.CLAIMS_DISRUPTED[resource.plural].labels(reason).inc()
         self._recorder.event(seen.stored, type="Warning", reason=reason, note=note, action="Delete")
         return with_claim(seen, left)
 
@@ -203,7 +241,7 @@ class Performer:
             await self._patch_claim(seen, {"finalizers": kept}, guarded=True)
         except NotFound:
             return
-        metrics.CLAIMS_TERMINATED.inc()
+        metrics.CLAIMS_TERMINATED[seen.claim.kind.resource.plural].inc()
         log.info("claim let go, nothing is left of it")
 
 

@@ -16,7 +16,7 @@ _BACKOFF_SCALE: Final[Mapping[ErrorKind, float]] = {
 """What only a person can change is tried less often; the cap is the same for all."""
 
 FALLBACK_KINDS: Final = frozenset({ErrorKind.QUOTA, ErrorKind.SKU, ErrorKind.CAPACITY})
-"""Failures that concern one size only, so that the next allowed size is worth an immediate attempt."""
+"""Failures that concern some offerings only, so that the next allowed one is worth an immediate attempt."""
 
 _FIRST_FAULT_WAIT: Final = 2.0
 _LONGEST_FAULT_WAIT: Final = 60.0
@@ -35,6 +35,7 @@ class Policy:
         retry_initial: wait after the first failed launch; doubled after each further one.
         retry_max: the longest such wait.
         orphan_grace: age of an agent pool without a claim before it is removed.
+        pool_limit: how many agent pools a cluster may have, a number (AKS quotas and limits).
     """
 
     launch_deadline: float = 1800.0
@@ -45,19 +46,16 @@ class Policy:
     retry_initial: float = 30.0
     retry_max: float = 300.0
     orphan_grace: float = 300.0
+    pool_limit: int = 100
 
-    def launch_delay(self, kind: ErrorKind, attempts: int, sizes: int) -> float:
-        """Seconds to wait after a failed launch.
+    def launch_delay(self, kind: ErrorKind, failures: int) -> float:
+        """Seconds to wait before what failed is tried again.
 
         Args:
             kind: class of the last failure.
-            attempts: failed launches so far, the last one included.
-            sizes: number of instance types the claim allows; each gets its turn before a wait.
+            failures: how many there were in a row, the last one included.
         """
-        if kind in FALLBACK_KINDS and attempts % max(sizes, 1):
-            return 0.0
-        rounds = max(1, attempts // max(sizes, 1) if kind in FALLBACK_KINDS else attempts)
-        return _doubled(self.retry_initial * _BACKOFF_SCALE.get(kind, 1.0), rounds, self.retry_max)
+        return _doubled(self.retry_initial * _BACKOFF_SCALE.get(kind, 1.0), max(1, failures), self.retry_max)
 
 
 def fault_delay(faults: int, retry_after: float | None) -> float:

@@ -1,4 +1,4 @@
-"""Agent pools as typed values, who owns one, and what to ask for on behalf of a claim.
+"""Agent pools as typed values, and who owns one.
 
 Field names: AKS REST reference, agent pools. Labels and naming follow Azure/gpu-provisioner, so that a cluster can
 change from one to the other without remaking its nodes.
@@ -7,33 +7,25 @@ change from one to the other without remaking its nodes.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from controller.api import labels
-from controller.api.claims import Claim
+from controller.api.claims import MACHINE, Claim
 from controller.api.json import Json
-from controller.api.messages import quote
-from controller.api.quantity import ceil_gib
-from provisioner.errors import ErrorKind, Fault, classify
-from provisioner.times import label_time, rfc3339
+from provisioner.errors import Fault, classify
+from provisioner.offerings import NOTHING, ON_DEMAND, RESERVED, SPOT, Offering
 
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9]{0,11}")
 """Names AKS takes for a Linux pool."""
 
-_SIZE_PATTERN: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-
 CLAIM_UID_TAG: Final = "kaito-claim-uid"
+CLAIM_KIND_TAG: Final = "kaito-claim-kind"
 ATTEMPT_TAG: Final = "kaito-launch-attempt"
 REQUESTED_TAG: Final = "kaito-launch-requested"
 
 CREATING: Final = "Creating"
 CANCELING: Final = "Canceling"
 DELETING: Final = "Deleting"
-
-_DISK_LIMITS_GIB: Final = (30, 2048)
-_DISK_KEYS: Final = ("storage", "ephemeral-storage")
-_IMAGE_FAMILIES: Final[Mapping[str, str]] = {"azurelinux": "AzureLinux", "ubuntu": "Ubuntu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +36,24 @@ class Pool:
         name: also the name of the claim it was made for.
         state: provisioningState in the cloud's own word.
         fault: why the pool failed, where it did and says so.
+        image: version of the nodes' image.
+        offering: size, zone and way of paying.
+        stopped: whether somebody stopped the pool, so that it has no nodes for now.
     """
 
     name: str
     state: str
-    vm_size: str = ""
+    offering: Offering = NOTHING
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
+    image: str = ""
+    stopped: bool = False
+
+    @property
+    def vm_size(self) -> str:
+        """The size of its nodes."""
+        return self.offering.size
 
     @property
     def succeeded(self) -> bool:
@@ -80,6 +82,11 @@ class Pool:
         return self.tags.get(CLAIM_UID_TAG, "")
 
     @property
+    def claim_kind(self) -> str:
+        """Kind of that claim; pools made before there were several were made for Machines."""
+        return self.tags.get(CLAIM_KIND_TAG) or MACHINE.resource.kind
+
+    @property
     def by_kaito(self) -> bool:
         """Whether the pool looks like one of KAITO's; gpu-provisioner's do too, and serve NodeClaims that live on."""
         owner = labels.WORKSPACE in self.labels or labels.RAG_ENGINE in self.labels
@@ -94,11 +101,21 @@ def parse_pool(obj: Json) -> Pool:
     return Pool(
         name=str(obj.get("name") or ""),
         state=state,
-        vm_size=str(properties.get("vmSize") or ""),
+        offering=_offering(properties),
         labels=properties.get("nodeLabels") or {},
         tags=properties.get("tags") or {},
         fault=classify(0, error) if error else None,
+        image=str(properties.get("nodeImageVersion") or ""),
+        stopped=(properties.get("powerState") or {}).get("code") == "Stopped",
     )
+
+
+def _offering(properties: Json) -> Offering:
+    zones = [str(zone) for zone in properties.get("availabilityZones") or ()]
+    paid = SPOT if properties.get("scaleSetPriority") == "Spot" else ON_DEMAND
+    if properties.get("capacityReservationGroupID"):
+        paid = RESERVED
+    return Offering(str(properties.get("vmSize") or ""), zones[0] if len(zones) == 1 else "", paid)
 
 
 def belongs(pool: Pool, claim: Claim) -> bool:
@@ -123,97 +140,24 @@ def _compatible(one: Mapping[str, str], other: Mapping[str, str], key: str) -> b
     return key not in one or key not in other or one[key] == other[key]
 
 
-def claim_is_ours(claim: Claim, pool: Pool | None) -> bool:
-    """Whether the claim asks this provisioner: it carries the label of a Workspace or a RAG engine.
-
-    One that lost the label stays ours while our finalizer holds it and a pool or our own status tells that it was.
-    """
-    if labels.WORKSPACE in claim.labels or labels.RAG_ENGINE in claim.labels:
-        return True
-    if labels.TERMINATION_FINALIZER not in claim.finalizers:
-        return False
-    shown = claim.conditions.get(claim.kind.launched)
-    tagged = pool is not None and pool.claim_uid == claim.uid
-    return tagged or (shown is not None and shown.message.startswith(subject(claim)))
-
-
 def subject(claim: Claim) -> str:
     """How every message about a launch begins, which makes it recognisable as ours."""
     return f"Agent pool {claim.name} "
 
 
-def unusable(claim: Claim) -> Fault | None:
-    """Why no agent pool can be asked for on behalf of this claim; None when one can."""
-    if not NAME_PATTERN.fullmatch(claim.name):
-        return _invalid(f"metadata.name {claim.name[:63]} cannot name an AKS agent pool ({NAME_PATTERN.pattern})")
-    if not claim.instance_types:
-        return _invalid(f"spec.requirements has no In requirement on {labels.INSTANCE_TYPE}")
-    for size in claim.instance_types:
-        if not _SIZE_PATTERN.fullmatch(size):
-            return _invalid(f"spec.requirements: {labels.INSTANCE_TYPE} {quote(size, 63)} cannot be a label's value")
-    for key in _DISK_KEYS:
-        try:
-            ceil_gib(claim.requests.get(key, "0"))
-        except ValueError as error:
-            return _invalid(f"spec.resources.requests.{key}: {error}")
-    return None
+def family_labels(claim: Claim) -> dict[str, str]:
+    """The labels that say whose kind of node it is; what the claim is labelled with comes first.
 
-
-def _invalid(text: str) -> Fault:
-    return Fault(ErrorKind.INVALID, "", text)
-
-
-def instance_type(claim: Claim, attempts: int) -> str:
-    """The instance type whose turn it is after so many failed launches; empty when the claim names none."""
-    types = claim.instance_types
-    return types[attempts % len(types)] if types else ""
-
-
-def pool_body(claim: Claim, *, vm_size: str, gpu: bool, attempt: int, now: datetime) -> Json:
-    """The body of the request for the claim's agent pool: one node.
-
-    Args:
-        claim: a claim for which `unusable` says nothing.
-        vm_size: the instance type to ask for.
-        gpu: whether that type has GPUs.
-        attempt: number of this launch, from 1.
-        now: the present moment; the launch deadline counts from it.
+    A NodeClaim's node names its node pool and node class (kubernetes-sigs/karpenter core), by default KAITO's.
     """
-    properties: Json = {
-        "count": 1,
-        "vmSize": vm_size,
-        "type": "VirtualMachineScaleSets",
-        "mode": "User",
-        "osType": "Linux",
-        "osSKU": _IMAGE_FAMILIES.get(claim.annotations.get(labels.NODE_IMAGE_FAMILY, "").lower(), "Ubuntu"),
-        "nodeLabels": node_labels(claim, gpu=gpu),
-        "nodeTaints": [taint.text for taint in claim.taints],
-        "tags": {CLAIM_UID_TAG: claim.uid, ATTEMPT_TAG: str(attempt), REQUESTED_TAG: rfc3339(now)},
-    }
-    if disk := disk_gib(claim):
-        properties["osDiskSizeGB"] = disk
-    return {"properties": properties}
-
-
-def node_labels(claim: Claim, *, gpu: bool) -> dict[str, str]:
-    """Labels every node of the pool is born with: the claim's, less those AKS reserves, and the provisioner's own."""
-    own = {key: value for key, value in claim.labels.items() if not reserved_label(key)}
-    names = claim.required_values(labels.PROVISIONER_NAME) or ("default",)
-    return {
-        labels.PROVISIONER_NAME: names[0],
-        **own,
-        labels.MACHINE_TYPE: "gpu" if gpu else "cpu",
-        labels.CREATION_TIMESTAMP: label_time(claim.creation_time),
-    }
+    if claim.node_class is None:
+        names = claim.required_values(labels.PROVISIONER_NAME) or ("default",)
+        return {labels.PROVISIONER_NAME: names[0]}
+    names = claim.required_values(labels.NODE_POOL) or ("kaito",)
+    node_class = claim.node_class
+    return {labels.NODE_POOL: names[0], f"{node_class.group}/{node_class.kind.lower()}": node_class.name}
 
 
 def reserved_label(key: str) -> bool:
     """Whether AKS refuses the key among a pool's labels; `node.kubernetes.io/` and the like are reserved with it."""
     return labels.is_cloud_label(key)
-
-
-def disk_gib(claim: Claim) -> int:
-    """Size of the system disk in GiB, rounded up and kept within what AKS takes; 0 leaves the choice to AKS."""
-    wanted = max(ceil_gib(claim.requests.get(key, "0")) for key in _DISK_KEYS)
-    low, high = _DISK_LIMITS_GIB
-    return min(max(wanted, low), high) if wanted > 0 else 0

@@ -4,13 +4,13 @@ The key is a name that claim, agent pool and the pool's label on nodes share, so
 worked on by one worker at a time.
 """
 
-from collections.abc import Mapping
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from controller.api.claims import MACHINE, ClaimKind, parse_claim
-from controller.api.conditions import FALSE, TRUE, Condition
+from controller.api.claims import Claim, ClaimKind, parse_claim
+from controller.api.conditions import TRUE, Condition
 from controller.api.json import Json, name_of
 from controller.api.labels import PROVISIONER_MANAGER
 from controller.api.reasons import Reason
@@ -22,18 +22,25 @@ from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
 from provisioner.calls import Aborts, Pauses
+from provisioner.claims import Claims, ours
 from provisioner.errors import Fault
 from provisioner.garbage import Collector
+from provisioner.history import failure_of
+from provisioner.holds import Unavailable
 from provisioner.lifecycle import decide
 from provisioner.nodes import POOL_INDEX, parse_node, slim_claim
+from provisioner.offerings import Place
 from provisioner.performer import Performer, with_claim
 from provisioner.policy import Policy
-from provisioner.pools import claim_is_ours
+from provisioner.pools import REQUESTED_TAG, Pool
+from provisioner.quota import Quotas
 from provisioner.refusal import Refusal, is_final, refusal_of, refused
+from provisioner.sizes import Sizes
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.status import events_for, new_status
-from provisioner.steps import Action, CloudAction, CreatePool, Gpus, Observed, Step
+from provisioner.steps import Action, CloudAction, CreatePool, Observed, Step, earliest
 from provisioner.times import now
+from provisioner.verdict import is_failure
 
 log = get_logger(__name__)
 
@@ -48,11 +55,13 @@ class Reconciler:
         client: the API server.
         api: the cloud.
         snapshot: the pools as last read.
-        claims, nodes: informers; nodes are indexed by POOL_INDEX.
+        claims: of every kind.
+        nodes: informer, indexed by POOL_INDEX.
         recorder: of events.
         policy: deadlines and delays.
-        gpus: by lower-case instance type, what its nodes must show.
-        location: the cloud's region, for messages.
+        sizes: what is known of sizes.
+        place: where pools are made.
+        quotas: of the subscription.
     """
 
     def __init__(
@@ -61,25 +70,29 @@ class Reconciler:
         api: PoolApi,
         snapshot: Snapshot,
         *,
-        claims: Informer,
+        claims: Claims,
         nodes: Informer,
         recorder: Recorder,
         policy: Policy,
-        gpus: Mapping[str, Gpus],
-        location: str = "",
-        kind: ClaimKind = MACHINE,
+        sizes: Sizes,
+        place: Place,
+        quotas: Quotas,
     ) -> None:
         self._client = client
         self._snapshot = snapshot
         self._claims, self._nodes = claims, nodes
         self._recorder = recorder
-        self._policy, self._gpus, self._location, self._kind = policy, gpus, location, kind
+        self._policy, self._sizes, self._place = policy, sizes, place
         self._pauses: Pauses[Fault] = Pauses()
         self._refusals: Pauses[Refusal] = Pauses()
         self._aborts = Aborts()
         self._states: dict[str, str] = {}
-        self._performer = Performer(client, api, snapshot, recorder, self._pauses, self._aborts)
-        self._collector = Collector(client, api, snapshot, claims=claims, nodes=nodes, policy=policy, kind=kind)
+        self._nodeless_since: dict[str, float] = {}
+        self._unavailable = Unavailable()
+        self._performer = Performer(
+            client, api, snapshot, recorder, self._pauses, self._aborts, quotas, self._unavailable
+        )
+        self._collector = Collector(client, api, snapshot, claims=claims, nodes=nodes, policy=policy)
 
     async def reconcile(self, name: str) -> Result:
         """One look at everything of that name, and what follows from it.
@@ -87,24 +100,35 @@ class Reconciler:
         Raises:
             ApiError: the API server refused or did not answer; everything done so far is safe to repeat.
         """
-        obj = self._claims.get(name)
-        if obj is None:
+        if self._claims.unready:
+            return Result(_PAUSE_BETWEEN_RUNS)
+        found = self._claims.named(name)
+        if not found:
             self._forget(name)
             return await self._collector.collect(name)
         self._collector.forget(name)
-        if not claim_is_ours(parse_claim(obj, self._kind), self._snapshot.get(name)):
+        claims = ours(found, self._snapshot.get(name))
+        if not claims:
             self._forget(name)
             return DONE
-        seen = self._observe(obj)
+        holder = f"{claims[0][0].resource.kind} {name}"
+        results = [
+            await self._tend(kind, obj, rival=holder if place else "") for place, (kind, obj) in enumerate(claims)
+        ]
+        wait = earliest([result.requeue_after for result in results])
+        return DONE if wait is None else Result(wait)
+
+    async def _tend(self, kind: ClaimKind, obj: Json, *, rival: str) -> Result:
+        seen = self._observe(kind, obj, rival)
         step = decide(seen)
         if step.action is None and new_status(seen, step.conditions) is None:
             return self._settle(seen, step)
-        return await self._act(name)
+        return await self._act(kind, name_of(obj), rival)
 
-    async def _act(self, name: str) -> Result:
+    async def _act(self, kind: ClaimKind, name: str, rival: str) -> Result:
         """Decides anew on the live claim, since the cached one may be older than our own last write, and acts."""
         try:
-            seen = self._observe(await self._client.get(self._kind.resource, name))
+            seen = self._observe(kind, await self._client.get(kind.resource, name), rival)
         except NotFound:
             return DONE
         if (done := await self._advance(seen)) is None:
@@ -153,24 +177,45 @@ class Reconciler:
         held = self._refusals.current(name)
         return held[1] if held else _PAUSE_BETWEEN_RUNS
 
-    def _observe(self, obj: Json) -> Observed:
-        name = name_of(obj)
-        snapshot = self._snapshot
+    def _observe(self, kind: ClaimKind, obj: Json, rival: str) -> Observed:
+        name, claim, snapshot = name_of(obj), parse_claim(obj, kind), self._snapshot
+        pool = None if rival else self._aborts.view(snapshot.get(name))
+        self._learn(claim, pool)
+        nodes = () if rival else tuple(parse_node(node) for node in self._nodes.by_index(POOL_INDEX, name))
         fault, wait = self._pauses.current(name) or (None, 0.0)
         return Observed(
             stored=slim_claim(obj),
-            claim=parse_claim(obj, self._kind),
-            pool=self._aborts.view(snapshot.get(name)),
+            claim=claim,
+            pool=pool,
             pools_known=snapshot.synced,
-            nodes=tuple(parse_node(node) for node in self._nodes.by_index(POOL_INDEX, name)),
+            nodes=nodes,
             now=self._now(),
             policy=self._policy,
-            gpus=self._gpus,
-            location=self._location,
+            sizes=self._sizes,
+            place=self._place,
             fault=fault,
             fault_wait=wait,
             blind=snapshot.fault,
+            rival=rival,
+            holds=self._unavailable.view(),
+            pool_count=snapshot.count(),
+            nodeless=self._nodeless(name, missed=not nodes and not rival),
         )
+
+    def _nodeless(self, name: str, *, missed: bool) -> float:
+        """Seconds since the first look that found no node; a new process begins anew, which only delays."""
+        if not missed:
+            self._nodeless_since.pop(name, None)
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        return now - self._nodeless_since.setdefault(name, now)
+
+    def _learn(self, claim: Claim, pool: Pool | None) -> None:
+        """What this claim's launches tell about offerings, for all others."""
+        if (failure := failure_of(claim)) is not None:
+            self._unavailable.learn(failure.holds)
+        if pool is not None and pool.succeeded and (asked := pool.tags.get(REQUESTED_TAG)):
+            self._unavailable.succeeded(pool.offering, self._sizes, asked)
 
     @staticmethod
     def _now() -> datetime:
@@ -181,7 +226,7 @@ class Reconciler:
         status = new_status(seen, step.conditions)
         if status is None:
             return seen
-        resource, claim = self._kind.resource, seen.claim
+        resource, claim = seen.claim.kind.resource, seen.claim
         body = {"metadata": {"name": claim.name, "uid": claim.uid}, "status": status}
         try:
             obj = await self._client.apply(resource, body, manager=PROVISIONER_MANAGER, subresource="status")
@@ -191,7 +236,10 @@ class Reconciler:
         return with_claim(seen, obj)
 
     def _tell(self, seen: Observed, conditions: tuple[Condition, ...]) -> None:
+        failure = failure_of(seen.claim)
         for told in events_for(dict(seen.claim.conditions), conditions):
+            if failure is not None and told.reason == failure.fault.reason:
+                continue  # every failed attempt has an event of its own
             self._recorder.event(seen.stored, type=told.type, reason=told.reason, note=told.note)
             if told.reason == Reason.REGISTERED:
                 metrics.NODES_CREATED.inc()
@@ -199,8 +247,9 @@ class Reconciler:
     def _settle(self, seen: Observed, step: Step) -> Result:
         """What is left to do is to wait: for a change of the pool, of the API server's objects, or for a moment."""
         name = seen.claim.name
-        self._snapshot.watch(name, wanted=step.watch or not self._snapshot.synced, overdue=step.overdue)
-        self._count(name, state_of(seen, step.conditions))
+        if not seen.rival:
+            self._snapshot.watch(name, wanted=step.watch or not self._snapshot.synced, overdue=step.overdue)
+            self._count(name, state_of(seen, step.conditions))
         return DONE if step.requeue_after is None else Result(max(step.requeue_after, _PAUSE_BETWEEN_RUNS))
 
     def _count(self, name: str, state: str) -> None:
@@ -216,6 +265,7 @@ class Reconciler:
         for memory in (self._pauses, self._refusals):
             memory.end(name)
         self._aborts.forget(name)
+        self._nodeless_since.pop(name, None)
         self._snapshot.watch(name, wanted=False)
         if (state := self._states.pop(name, None)) is not None:
             metrics.CLAIMS.labels(state).dec()
@@ -227,7 +277,7 @@ def state_of(seen: Observed, conditions: tuple[Condition, ...]) -> str:
         return "deleting"
     held = {condition.type: condition.status for condition in conditions}
     kind = seen.claim.kind
-    if FALSE in held.values():
+    if any(map(is_failure, conditions)):
         return "failed"
     for type_, state in ((kind.initialized, "ready"), (kind.registered, "registered"), (kind.launched, "launched")):
         if held.get(type_) == TRUE:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.api.claims import READY
-from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition, root_condition
+from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition
 from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.runtime.errors import ApiError
+from provisioner.departure import departing, stage_shown
 from provisioner.steps import Action, DeleteClaim, DeleteNode, DrainNode, Observed, PatchNode, Step
 from provisioner.texts import headline
+from provisioner.verdict import sum_up
 
 _PASSING: Final = frozenset({401, 404, 408, 409, 410, 429})
 """4xx that a later look or another attempt may well answer otherwise."""
@@ -70,18 +72,20 @@ def refused(seen: Observed, step: Step, refusal: Refusal, wait: float) -> Step:
 def _conditions(seen: Observed, step: Step, told: Condition) -> tuple[Condition, ...]:
     claim, phase = seen.claim, _phase(seen, step.action)
     kept = tuple(condition for condition in step.conditions if condition.type != READY)
+    if claim.deleting:
+        return departing(claim, stage_shown(step.conditions), Reason.OBJECT_REFUSED, told.message)
     if phase == READY:
         return (*kept, told)
     if not phase or claim.is_true(phase):
         return step.conditions
-    shown = tuple(_shown(seen, condition, replace(told, type=phase)) for condition in kept)
-    return (*shown, root_condition(READY, shown, Reason.READY))
+    shown = tuple(_shown(seen, condition, replace(told, type=phase, status=claim.kind.hindered)) for condition in kept)
+    return (*shown, sum_up(claim.kind, shown))
 
 
 def _phase(seen: Observed, action: Action | None) -> str:
     """The condition an action works for; empty for one that no condition waits for."""
     kind = seen.claim.kind
-    if seen.claim.deleting or isinstance(action, DeleteClaim):
+    if isinstance(action, DeleteClaim):
         return READY
     if not isinstance(action, PatchNode):
         return kind.launched

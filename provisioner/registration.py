@@ -1,6 +1,5 @@
 """Registration: the pool's node is found, and made recognisable as the claim's."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from controller.api import labels
@@ -9,8 +8,9 @@ from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.launch import joined_nodes
-from provisioner.nodes import Node
-from provisioner.pools import reserved_label
+from provisioner.nodes import Node, is_claim
+from provisioner.offerings import ON_DEMAND
+from provisioner.pools import Pool, family_labels, reserved_label
 from provisioner.steps import Observed, PatchNode, Step
 from provisioner.texts import headline
 from provisioner.times import in_words, seconds_since
@@ -57,8 +57,7 @@ def _registered(seen: Observed, condition: Condition, nodes: tuple[Node, ...]) -
     for node in nodes:
         marked = node.labels.get(labels.REGISTERED) == "true" and node.finalized
         if not marked or not node.owned_by(seen.claim.uid):
-            pool_labels = seen.pool.labels if seen.pool else {}
-            return Step((condition,), PatchNode(node.name, registration_patch(seen.claim, node, pool_labels)))
+            return Step((condition,), PatchNode(node.name, registration_patch(seen.claim, node, seen.pool)))
     return Step((condition,))
 
 
@@ -81,29 +80,30 @@ def _missing(seen: Observed) -> Step:
         "check the node's outbound network and bootstrap log",
         "delete this claim for a new one",
     )
-    return Step((_condition(seen, FALSE, Reason.REGISTRATION_TIMEOUT, text),))
+    return Step((_condition(seen, claim.kind.hindered, Reason.REGISTRATION_TIMEOUT, text),))
 
 
-def capacity_type(claim: Claim) -> str:
+def capacity_type(claim: Claim, pool: Pool | None) -> str:
     """What the instance is paid as; said on claim and node alike, whichever of them is labelled first."""
-    return claim.labels.get(labels.CAPACITY_TYPE, "on-demand")
+    return pool.offering.capacity_type if pool else claim.labels.get(labels.CAPACITY_TYPE, ON_DEMAND)
 
 
-def registration_patch(claim: Claim, node: Node, pool_labels: Mapping[str, str]) -> Json:
+def registration_patch(claim: Claim, node: Node, pool: Pool | None) -> Json:
     """The change that marks a node as the claim's.
 
     Labels and taints that AKS keeps on the pool are left alone: its admission refuses any other value for them.
     """
-    wanted = {key: value for key, value in claim.labels.items() if not reserved_label(key) and key not in pool_labels}
+    own, pool_labels = {**family_labels(claim), **claim.labels}, pool.labels if pool else {}
+    wanted = {key: value for key, value in own.items() if not reserved_label(key) and key not in pool_labels}
     metadata: Json = {
         "resourceVersion": node.resource_version,
         "finalizers": list(dict.fromkeys([*node.finalizers, labels.TERMINATION_FINALIZER])),
         "ownerReferences": _owners(claim, node),
-        "labels": {**wanted, labels.CAPACITY_TYPE: capacity_type(claim), labels.REGISTERED: "true"},
+        "labels": {**wanted, labels.CAPACITY_TYPE: capacity_type(claim, pool), labels.REGISTERED: "true"},
         "annotations": {key: value for key, value in claim.annotations.items() if key not in _NOT_FOR_NODES},
     }
     taints = _taints(claim, node)
-    unchanged = taints == list(node.taints)
+    unchanged = taints == list(node.taints) or node.labels.get(labels.DO_NOT_SYNC_TAINTS) == "true"
     return {"metadata": metadata, **({} if unchanged else {"spec": {"taints": [taint.as_json() for taint in taints]}})}
 
 
@@ -116,7 +116,7 @@ def _owners(claim: Claim, node: Node) -> list[Json]:
         "uid": claim.uid,
         "blockOwnerDeletion": True,
     }
-    return [*(owner for owner in node.owners if owner.get("kind") != resource.kind), own]
+    return [*(owner for owner in node.owners if not is_claim(owner)), own]
 
 
 def _taints(claim: Claim, node: Node) -> list[Taint]:

@@ -2,13 +2,15 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from controller.runtime.options import CommonOptions, add_common_options, duration, one_of, option
+from provisioner.offerings import Place
 from provisioner.policy import Policy
+from provisioner.wish import parse_tags
 
 
 class Cloud(StrEnum):
@@ -41,7 +43,6 @@ class AzureSettings:
     subscription_id: str
     resource_group: str
     cluster_name: str
-    location: str = ""
     cloud: Cloud = Cloud.PUBLIC
     endpoint: str = ""
     ca_file: Path | None = None
@@ -54,6 +55,7 @@ class Settings:
     """Everything the provisioner is told.
 
     Attributes:
+        place: where pools are made and what all of them share.
         poll_interval: seconds between two readings of the pools while one of them is expected to change.
         idle_interval: the same while none is.
         workers: claims worked on at the same time.
@@ -62,6 +64,7 @@ class Settings:
     common: CommonOptions
     azure: AzureSettings
     policy: Policy
+    place: Place = field(default_factory=Place)
     poll_interval: float = 4.0
     idle_interval: float = 300.0
     workers: int = 16
@@ -92,7 +95,13 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
     add_common_options(parser)
     for flag, variable, what in _AZURE_OPTIONS:
         option(parser, flag, also=variable, required=True, help=what)
-    option(parser, "--azure-location", also="LOCATION", default="", help="Region of the AKS cluster, for messages")
+    option(
+        parser,
+        "--azure-location",
+        also="LOCATION",
+        default="",
+        help="Region of the AKS cluster, for zones and messages",
+    )
     option(parser, "--azure-cloud", parse=one_of([*Cloud]), default="public", help="public, china or usgov")
     option(parser, "--azure-endpoint", default="", help="Base URL of the resource manager; the cloud's own if absent")
     option(parser, "--azure-ca-file", parse=Path, help="Certificates to trust for Azure; the system's if absent")
@@ -110,8 +119,11 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
         default="",
         help="Client id of the identity, where a node or pod has several",
     )
+    option(parser, "--azure-subnet-id", default="", help="Subnet of the nodes' pools; the cluster's own if absent")
+    option(parser, "--azure-tags", parse=parse_tags, default="", help="Azure tags of every pool: name=value,name=value")
     option(parser, "--arm-poll-interval", parse=_interval, default="4s", help="Pause between readings of busy pools")
     option(parser, "--arm-idle-interval", parse=_interval, default="5m", help="Pause between readings of idle pools")
+    option(parser, "--pool-limit", parse=_positive, default="100", help="Agent pools AKS allows in the cluster")
     option(parser, "--workers", parse=_positive, default="16", help="Claims worked on at the same time")
     for flag, default, what in _DEADLINES:
         option(parser, flag, parse=duration, default=default, help=what)
@@ -126,7 +138,6 @@ def _settings(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Sett
         subscription_id=given["azure_subscription_id"],
         resource_group=given["azure_resource_group"],
         cluster_name=given["azure_cluster_name"],
-        location=given["azure_location"],
         cloud=Cloud(given["azure_cloud"]),
         endpoint=given["azure_endpoint"],
         ca_file=given["azure_ca_file"],
@@ -137,12 +148,14 @@ def _settings(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Sett
         retry_initial=given["launch_retry_initial"],
         retry_max=given["launch_retry_max"],
         orphan_grace=given["orphan_grace"],
+        pool_limit=given["pool_limit"],
         **{name: given[name] for name in given if name.endswith("_deadline") and not name.startswith("leader")},
     )
     return Settings(
         common=CommonOptions.from_args(parser, args),
         azure=azure,
         policy=policy,
+        place=Place(given["azure_location"], given["azure_subnet_id"], given["azure_tags"]),
         poll_interval=given["arm_poll_interval"],
         idle_interval=given["arm_idle_interval"],
         workers=given["workers"],

@@ -113,9 +113,13 @@ class Snapshot:
         """The pool as last seen."""
         return self._store.get(name)
 
-    def made_here(self) -> int:
-        """Number of pools this provisioner made."""
-        return sum(1 for pool in self._store.values() if pool.claim_uid)
+    def count(self) -> int:
+        """Number of pools of the cluster, whoever made them."""
+        return len(self._store.values())
+
+    def made_for(self) -> "list[str]":
+        """Kinds of the claims this provisioner made pools for, once for each pool."""
+        return [pool.claim_kind for pool in self._store.values() if pool.claim_uid]
 
     def learn(self, name: str, pool: Pool | None) -> None:
         """Takes in what a call about one pool brought to light."""

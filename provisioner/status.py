@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from controller.api.claims import READY
-from controller.api.conditions import FALSE, TRUE, Condition, merge_conditions
+from controller.api.claims import NODE_CLAIM, READY, Claim
+from controller.api.conditions import TRUE, UNKNOWN, Condition, merge_conditions
 from controller.api.json import Json
 from controller.api.reasons import MEANINGS, Reason
 from provisioner.registration import node_of
 from provisioner.steps import Observed
 from provisioner.times import rfc3339
+from provisioner.verdict import is_failure
 
 _QUIET: Final = frozenset(
     {
         Reason.AWAITING_RECONCILIATION,
+        Reason.RECONCILING_DEPENDENTS,
         Reason.NOT_LAUNCHED,
         Reason.NOT_REGISTERED,
         Reason.NODE_NOT_FOUND,
@@ -24,7 +26,7 @@ _QUIET: Final = frozenset(
 )
 """What every launch passes through on its good way."""
 
-_KEPT: Final = ("providerID", "nodeName", "capacity", "allocatable")
+_KEPT: Final = ("providerID", "nodeName", "capacity", "allocatable", "imageID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,23 @@ def new_status(seen: Observed, wanted: Sequence[Condition]) -> Json | None:
         wanted: the conditions decided.
     """
     claim, stored = seen.claim, seen.stored.get("status") or {}
-    conditions = merge_conditions(dict(claim.conditions), wanted, generation=claim.generation, now=rfc3339(seen.now))
+    before = {**_untouched(claim), **claim.conditions}
+    conditions = merge_conditions(before, wanted, generation=claim.generation, now=rfc3339(seen.now))
     status: Json = {key: stored[key] for key in _KEPT if stored.get(key)}
     status.update(_node_facts(seen, wanted, stored))
+    if claim.kind is NODE_CLAIM and seen.pool is not None and seen.pool.image:
+        status["imageID"] = seen.pool.image
     status["conditions"] = [condition.as_json() for condition in conditions]
     same = all(claim.conditions.get(condition.type) == condition for condition in conditions)
     return None if same and all(stored.get(key) == status.get(key) for key in _KEPT) else status
+
+
+def _untouched(claim: Claim) -> dict[str, Condition]:
+    """A claim nobody looked at yet counts as Unknown since its creation (awslabs/operatorpkg `status`)."""
+    return {
+        type_: Condition(type_, UNKNOWN, Reason.AWAITING_RECONCILIATION, last_transition_time=claim.creation_time)
+        for type_ in claim.kind.dependents
+    }
 
 
 def _node_facts(seen: Observed, wanted: Sequence[Condition], stored: Json) -> Json:
@@ -73,7 +86,7 @@ def events_for(before: dict[str, Condition], wanted: Sequence[Condition]) -> lis
             continue
         if condition.reason in _QUIET or _repeats(condition, wanted):
             continue
-        kind = "Warning" if condition.status == FALSE and condition.reason not in _EXPECTED else "Normal"
+        kind = "Warning" if is_failure(condition) else "Normal"
         told.append(Told(kind, condition.reason, condition.message or _meaning(condition.reason)))
     return told
 
@@ -82,9 +95,8 @@ def _meaning(reason: str) -> str:
     return MEANINGS[Reason(reason)].meaning if reason in set(Reason) else reason
 
 
-_EXPECTED: Final = frozenset({Reason.DRAINING, Reason.INSTANCE_TERMINATING})
-
-
 def _repeats(condition: Condition, wanted: Sequence[Condition]) -> bool:
-    """Whether the root condition only repeats one of the others."""
-    return condition.type == READY and any(other.type != READY and other.reason == condition.reason for other in wanted)
+    """Whether the root condition only repeats one of the others, or sums them up."""
+    sums_up = condition.reason == Reason.UNHEALTHY_DEPENDENTS
+    same = any(other.type != READY and other.reason == condition.reason for other in wanted)
+    return condition.type == READY and (sums_up or same)

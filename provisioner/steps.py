@@ -11,17 +11,12 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.errors import Fault
 from provisioner.history import Failure
+from provisioner.holds import Holds
 from provisioner.nodes import Node
+from provisioner.offerings import Offering, Place
 from provisioner.policy import Policy
 from provisioner.pools import Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Gpus:
-    """GPUs an instance type must show on its node."""
-
-    resource: str
-    count: int
+from provisioner.sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +45,16 @@ class Observed:
         nodes: every node of the agent pool.
         now: the present moment, UTC.
         policy: deadlines and delays.
-        gpus: by lower-case instance type, what its nodes must show.
-        location: the cloud's region, for messages.
+        sizes: what is known of sizes.
+        place: where pools are made.
+        holds: what failed lately for this claim or another, by scope.
+        pool_count: agent pools of the whole cluster.
+        nodeless: seconds for which this process has seen no node of the pool, whatever its state.
         fault: the last call to the cloud for this claim failed, and none may be made before `fault_wait` is over.
         fault_wait: seconds to wait before the failed call is repeated.
         blind: why the pools cannot be read at present; `pool` may then be out of date.
         drained: by node name, what a drain made just now has left.
+        rival: the claim of another kind that holds the name; pool and nodes are that one's, and not shown here.
     """
 
     stored: Json
@@ -65,20 +64,30 @@ class Observed:
     nodes: tuple[Node, ...]
     now: datetime
     policy: Policy
-    gpus: Mapping[str, Gpus] = field(default_factory=dict)
-    location: str = ""
+    sizes: Sizes = field(default_factory=dict)
+    place: Place = field(default_factory=Place)
+    holds: Holds = field(default_factory=dict)
+    pool_count: int = 0
+    nodeless: float = 0.0
     confirmed_gone: bool = False
     fault: Fault | None = None
     fault_wait: float = 0.0
     blind: Fault | None = None
     drained: Mapping[str, Drain] = field(default_factory=dict)
+    rival: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchClaim:
-    """Change the claim's metadata: a merge patch, guarded by its resource version."""
+    """Change the claim's metadata: a merge patch, guarded by its resource version.
+
+    Attributes:
+        metadata: what is to change.
+        warning: reason and text of an event that tells of the change; None for a change nobody needs to hear of.
+    """
 
     metadata: Json
+    warning: tuple[Reason, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ class CreatePool:
 
     body: Json
     attempt: int
-    vm_size: str
+    offering: Offering
 
 
 @dataclass(frozen=True, slots=True)

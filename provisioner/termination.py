@@ -1,13 +1,15 @@
 """Termination: drain the node, remove the pool, and let go of the claim only when the cloud says the pool is gone."""
 
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final
 
 from controller.api import labels
-from controller.api.claims import READY
-from controller.api.conditions import FALSE, Condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
+from controller.runtime.options import duration
 from provisioner.calls import ABORT_PATIENCE
+from provisioner.departure import Stage, departing, stage_shown
 from provisioner.errors import Fault
 from provisioner.nodes import Node
 from provisioner.pools import CANCELING, CREATING, Pool, belongs
@@ -19,13 +21,14 @@ from provisioner.steps import (
     DeletePool,
     DrainNode,
     Observed,
+    PatchClaim,
     PatchNode,
     ReleaseClaim,
     Step,
     earliest,
 )
 from provisioner.texts import explain, headline
-from provisioner.times import in_words, seconds_since
+from provisioner.times import in_words, parse_time, rfc3339, seconds_since
 
 _LONGEST_DRAIN_PAUSE: Final = 10.0
 _SHOWN_PODS: Final = 3
@@ -40,14 +43,14 @@ def terminate(seen: Observed) -> Step:
         return _unread(seen)
     step = _next(seen)
     if seen.fault is not None and isinstance(step.action, CloudAction):
-        return _show(seen, *_hindered(seen, seen.fault), wait=seen.fault_wait, watch=True)
+        shown = departing(claim, stage_shown(step.conditions), *_hindered(seen, seen.fault))
+        return Step(shown, None, seen.fault_wait, watch=True)
     return step
 
 
 def _unread(seen: Observed) -> Step:
-    if seen.blind is None:
-        return _show(seen, Reason.INSTANCE_TERMINATING, "Waiting for the first answer from the cloud")
-    return _show(seen, *_hindered(seen, seen.blind))
+    told = Reason.INSTANCE_TERMINATING, "Waiting for the first answer from the cloud"
+    return Step(departing(seen.claim, Stage.UNSEEN, *(_hindered(seen, seen.blind) if seen.blind else told)))
 
 
 def _hindered(seen: Observed, fault: Fault) -> tuple[Reason, str]:
@@ -57,25 +60,41 @@ def _hindered(seen: Observed, fault: Fault) -> tuple[Reason, str]:
 def _next(seen: Observed) -> Step:
     claim = seen.claim
     foreign = seen.pool is not None and not belongs(seen.pool, claim)
-    if seen.confirmed_gone or foreign:
+    if seen.confirmed_gone or foreign or seen.rival:
         return _let_go(seen)
     if seen.pool is None:
         return _do(seen, ConfirmPool())
-    return _empty_nodes(seen, seen.pool) or _remove_pool(seen, seen.pool)
+    return _announce(seen) or _empty_nodes(seen, seen.pool) or _remove_pool(seen, seen.pool)
 
 
-def _show(seen: Observed, reason: Reason, text: str, *, wait: float | None = None, watch: bool = False) -> Step:
-    return Step(_conditions(seen, reason, text), None, wait, watch)
-
-
-def _do(seen: Observed, action: Action, reason: Reason = Reason.INSTANCE_TERMINATING, text: str = "") -> Step:
-    return Step(_conditions(seen, reason, text or f"Removing agent pool {seen.claim.name}"), action, watch=True)
-
-
-def _conditions(seen: Observed, reason: Reason, text: str) -> tuple[Condition, ...]:
+def _announce(seen: Observed) -> Step | None:
+    """Writes down when the claim's own grace for pods ends, once (kubernetes-sigs/karpenter core v1)."""
     claim = seen.claim
-    kept = tuple(claim.conditions[type_] for type_ in claim.kind.dependents if type_ in claim.conditions)
-    return (*kept, Condition(READY, FALSE, reason, text))
+    if not claim.termination_grace or labels.TERMINATION_TIMESTAMP in claim.annotations:
+        return None
+    end = rfc3339(drain_end(seen))
+    warning = (Reason.TERMINATION_GRACE_PERIOD_EXPIRING, f"The node is removed by {end}, whatever pods are on it")
+    return _do(seen, PatchClaim({"annotations": {labels.TERMINATION_TIMESTAMP: end}}, warning))
+
+
+def drain_end(seen: Observed) -> datetime:
+    """The moment from which pods hold up the removal no longer: the claim's own if it has one, else the setting's."""
+    claim, limit = seen.claim, seen.policy.drain_deadline
+    if (stated := parse_time(claim.annotations.get(labels.TERMINATION_TIMESTAMP, ""))) is not None:
+        return stated
+    with suppress(ValueError):
+        limit = min(limit, duration(claim.termination_grace))
+    return (parse_time(claim.deletion_time) or seen.now) + timedelta(seconds=limit)
+
+
+def _do(seen: Observed, action: Action, text: str = "") -> Step:
+    text = text or f"Removing agent pool {seen.claim.name}"
+    return Step(departing(seen.claim, Stage.REMOVING, Reason.INSTANCE_TERMINATING, text), action, watch=True)
+
+
+def _drain(seen: Observed, action: Action, node: Node) -> Step:
+    shown = departing(seen.claim, Stage.DRAINING, Reason.DRAINING, f"Draining node {node.name}")
+    return Step(shown, action, watch=True)
 
 
 def _own_nodes(seen: Observed) -> list[Node]:
@@ -85,27 +104,26 @@ def _own_nodes(seen: Observed) -> list[Node]:
 def _empty_nodes(seen: Observed, pool: Pool) -> Step | None:
     """The next step of the drain; None when it is over, need not be done, or has had its time."""
     age = seconds_since(seen.claim.deletion_time, seen.now)
-    if pool.deleting or age > seen.policy.drain_deadline:
+    if pool.deleting or seen.now > drain_end(seen):
         return None
     for node in _own_nodes(seen):
         if (action := _prepare(node)) is not None:
-            return _do(seen, action, Reason.DRAINING, f"Draining node {node.name}")
+            return _drain(seen, action, node)
         if node.name not in seen.drained:
-            return _do(seen, DrainNode(node.name), Reason.DRAINING, f"Draining node {node.name}")
+            return _drain(seen, DrainNode(node.name), node)
     waiting = [pod for drain in seen.drained.values() for pod in drain.waiting]
     if not waiting:
         return None
     blocked = [pod for drain in seen.drained.values() for pod in drain.blocked]
-    return _show(
-        seen, Reason.DRAINING, _drain_text(seen, waiting, blocked), wait=min(1 + age / 30, _LONGEST_DRAIN_PAUSE)
-    )
+    shown = departing(seen.claim, Stage.DRAINING, Reason.DRAINING, _drain_text(seen, waiting, blocked))
+    return Step(shown, None, min(1 + age / 30, _LONGEST_DRAIN_PAUSE))
 
 
 def _drain_text(seen: Observed, waiting: list[str], blocked: list[str]) -> str:
     shown = ", ".join((blocked or sorted(waiting))[:_SHOWN_PODS])
     cause = "some held up" if blocked else "leaving"
-    limit = in_words(seen.policy.drain_deadline)
-    return f"{len(waiting)} pods still to leave, {cause}: {shown}. After {limit} the pool is removed regardless"
+    end = rfc3339(drain_end(seen))
+    return f"{len(waiting)} pods still to leave, {cause}: {shown}. From {end} the pool is removed regardless"
 
 
 def _prepare(node: Node) -> Action | None:
@@ -142,7 +160,8 @@ def _remove_pool(seen: Observed, pool: Pool) -> Step:
     rest = limit - seconds_since(seen.claim.deletion_time, seen.now)
     reason, text = _progress(seen, pool) if rest > 0 else _overdue(pool, limit)
     waits = [rest if rest > 0 else None, ABORT_PATIENCE if pool.state == CANCELING else None]
-    return Step(_conditions(seen, reason, text), None, earliest(waits), watch=True, overdue=rest <= 0)
+    shown = departing(seen.claim, Stage.REMOVING, reason, text)
+    return Step(shown, None, earliest(waits), watch=True, overdue=rest <= 0)
 
 
 def _progress(seen: Observed, pool: Pool) -> tuple[Reason, str]:
@@ -162,5 +181,5 @@ def _overdue(pool: Pool, limit: float) -> tuple[Reason, str]:
 def _let_go(seen: Observed) -> Step:
     for node in _own_nodes(seen):
         action = PatchNode(node.name, release_patch(node)) if node.deleting else DeleteNode(node.name, node.uid)
-        return _do(seen, action, text=f"Removing node {node.name}")
-    return _do(seen, ReleaseClaim(), text="Everything of this claim is gone")
+        return _do(seen, action, f"Removing node {node.name}")
+    return _do(seen, ReleaseClaim(), "Everything of this claim is gone")

@@ -1,9 +1,11 @@
 """The webhook program."""
 
 import asyncio
+from dataclasses import replace
 
-from controller.catalog import load_catalog
-from controller.planning.site import Site
+from controller.config_maps import ConfigMaps
+from controller.installation import Installation
+from controller.node_store import watch_nodes
 from controller.runtime import logs
 from controller.runtime.program import Program, run_program
 from webhook.admission import Judge
@@ -19,9 +21,15 @@ VALIDATE_PATH = "/validate-workspace"
 
 async def run(settings: Settings) -> int:
     """Runs the webhook until it is stopped; the process's exit code."""
-    site = Site(load_catalog(), settings.auto_provision)
-    judge = Judge(lambda: site)
     async with Program(NAME, settings.common) as program:
+        config_maps = ConfigMaps(program.client)
+        site = replace(settings.site.site(auto_provision=settings.auto_provision), config_maps=config_maps.data)
+        if not settings.auto_provision:
+            nodes = watch_nodes(program.client)
+            program.informer(nodes.informer)
+            site = replace(site, nodes=nodes.facts)
+        installation = Installation(program.client, settings.common.namespace, site)
+        judge = Judge(installation.site)
         keeper = Keeper(
             program.client,
             namespace=settings.common.namespace,
@@ -31,11 +39,15 @@ async def run(settings: Settings) -> int:
         )
         webhooks = {MUTATE_PATH: judge.mutate, VALIDATE_PATH: judge.validate}
         server = WebhookServer(settings.bind, keeper.serving.context, webhooks)
-        for informer in keeper.informers:
+        for informer in (installation.informer, *keeper.informers):
             program.informer(informer)
+        program.informer(config_maps.informer, needed=False)
+        program.check_ready("catalog", installation.problem)
+        program.check_ready("configurations", config_maps.problem)
         program.check_ready("certificate", keeper.certificate_problem)
         program.check_ready("trust", keeper.trust_problem)
         program.check_ready("listener", lambda: "" if server.listening else "not listening yet")
+        program.task("catalog", installation.run)
         program.task("certificates", keeper.run)
         program.task("listener", lambda: serve(server, settings.drain))
         return await program.run()

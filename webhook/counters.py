@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from controller.api.reasons import Reason
+from controller.planning.validation import RULES
 from controller.runtime import metrics
 from webhook.admission import CREATE, UPDATE
 from webhook.review import Review, Verdict
@@ -31,6 +33,9 @@ BUNDLE_OVERWRITES: Final = metrics.counter(
 
 for _operation in (CREATE, UPDATE):
     _verdicts.labels(_operation, "allowed", "")
+    # A counter that first appears at 1 shows no increase: the first refusal would be invisible.
+    for _reason in {Reason.FIELD_TYPE_INVALID, *(reason for rule in RULES for reason in rule.reasons)}:
+        _verdicts.labels(_operation, "refused", str(_reason))
 
 
 def count_verdict(review: Review, verdict: Verdict) -> None:

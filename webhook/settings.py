@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controller.installation import SiteOptions, add_site_options, site_options
 from controller.runtime.options import (
     Address,
     CommonOptions,
@@ -39,6 +40,7 @@ class Settings:
         configuration: name of the webhook configurations to publish trust in.
         secret: name of the Secret that holds the authority.
         auto_provision: whether nodes are made for Workspaces.
+        site: what it was told of the installation.
         drain: seconds of serving on after readiness failed, while endpoints are updated.
     """
 
@@ -48,6 +50,7 @@ class Settings:
     configuration: str
     secret: str
     auto_provision: bool
+    site: SiteOptions
     drain: float
 
 
@@ -59,6 +62,7 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
     option(parser, "--webhook-configuration", default=SERVICE, help="Name of the webhook configurations to publish in")
     option(parser, "--ca-secret", default="kaito-webhook-ca", help="Name of the Secret that holds the authority")
     option(parser, "--node-source", parse=one_of((MACHINE, EXISTING)), default=MACHINE, help="Where nodes come from")
+    add_site_options(parser)
     option(parser, "--drain-period", parse=duration, default="5s", help="How long to serve on after a stop was asked")
     _repeatable(parser, DNS_FLAG, "DNS name of the serving certificate, repeatable; the Service if none")
     _repeatable(parser, IP_FLAG, "IP address of the serving certificate, repeatable", _ip_address)
@@ -75,6 +79,7 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
         configuration=given["webhook_configuration"],
         secret=given["ca_secret"],
         auto_provision=given["node_source"] == MACHINE,
+        site=site_options(parser, args),
         drain=given["drain_period"],
     )
 

@@ -1,6 +1,6 @@
-"""Claims for a node: Karpenter's Machine today, behind one typed value that other claim kinds can share.
+"""Claims for a node: Karpenter's Machine and NodeClaim behind one typed value.
 
-Wire facts: kubernetes-sigs/karpenter core v0.29 `pkg/apis/v1alpha5` (Machine).
+Wire facts: kubernetes-sigs/karpenter core v0.29 `pkg/apis/v1alpha5` (Machine) and v1.7 `pkg/apis/v1` (NodeClaim).
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from controller.api import labels
-from controller.api.conditions import TRUE, Condition, conditions_of
+from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition, conditions_of
 from controller.api.json import (
     Json,
     annotations_of,
@@ -20,7 +20,7 @@ from controller.api.json import (
     name_of,
     uid_of,
 )
-from controller.api.resources import MACHINES, Resource
+from controller.api.resources import MACHINES, NODE_CLAIMS, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,15 @@ class ClaimKind:
     Attributes:
         resource: where its objects live.
         launched, registered, initialized: names of the three condition types the root condition `Ready` depends on.
+        hindered: status of one of them that waits for somebody to act. Karpenter's NodeClaim phases go on from Unknown
+            only, so that False would hold up whoever takes the claim over.
     """
 
     resource: Resource
     launched: str
     registered: str
     initialized: str
+    hindered: str
 
     @property
     def dependents(self) -> tuple[str, str, str]:
@@ -43,8 +46,11 @@ class ClaimKind:
         return self.launched, self.registered, self.initialized
 
 
-MACHINE: Final = ClaimKind(MACHINES, "MachineLaunched", "MachineRegistered", "MachineInitialized")
+MACHINE: Final = ClaimKind(MACHINES, "MachineLaunched", "MachineRegistered", "MachineInitialized", FALSE)
 """karpenter.sh/v1alpha5 Machine."""
+
+NODE_CLAIM: Final = ClaimKind(NODE_CLAIMS, "Launched", "Registered", "Initialized", UNKNOWN)
+"""karpenter.sh/v1 NodeClaim."""
 
 READY: Final = "Ready"
 """The root condition of every claim kind."""
@@ -79,8 +85,22 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeClass:
+    """The reference by which a NodeClaim says whose it is."""
+
+    group: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim for one node, as stored."""
+    """A claim for one node, as stored.
+
+    Attributes:
+        node_class: which provisioner is asked; None for a Machine, which has no such field.
+        termination_grace: how long pods may hold up the removal, such as `1h30m`; empty where the claim does not say.
+    """
 
     kind: ClaimKind
     name: str
@@ -98,6 +118,8 @@ class Claim:
     provider_id: str
     node_name: str
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    node_class: NodeClass | None = None
+    termination_grace: str = ""
 
     @property
     def deleting(self) -> bool:
@@ -158,7 +180,16 @@ def parse_claim(obj: Json, kind: ClaimKind = MACHINE) -> Claim:
         provider_id=str(status.get("providerID") or ""),
         node_name=str(status.get("nodeName") or ""),
         conditions=conditions_of(obj),
+        node_class=_node_class(spec),
+        termination_grace=str(spec.get("terminationGracePeriod") or ""),
     )
+
+
+def _node_class(spec: Json) -> NodeClass | None:
+    given = spec.get("nodeClassRef")
+    if not isinstance(given, dict):
+        return None
+    return NodeClass(str(given.get("group") or ""), str(given.get("kind") or ""), str(given.get("name") or ""))
 
 
 def _requirement(entry: Json) -> Requirement:

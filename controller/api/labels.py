@@ -30,11 +30,20 @@ EXCLUDE_FROM_LOAD_BALANCERS: Final = "node.kubernetes.io/exclude-from-external-l
 
 # Karpenter.
 PROVISIONER_NAME: Final = "karpenter.sh/provisioner-name"
+NODE_POOL: Final = "karpenter.sh/nodepool"
 CAPACITY_TYPE: Final = "karpenter.sh/capacity-type"
 REGISTERED: Final = "karpenter.sh/registered"
 INITIALIZED: Final = "karpenter.sh/initialized"
+DO_NOT_SYNC_TAINTS: Final = "karpenter.sh/do-not-sync-taints"
 DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
 DO_NOT_EVICT: Final = "karpenter.sh/do-not-evict"
+
+# What GPU feature discovery says about a node's GPUs. Source: NVIDIA/k8s-device-plugin.
+GPU_PRODUCT: Final = "nvidia.com/gpu.product"
+GPU_COUNT: Final = "nvidia.com/gpu.count"
+GPU_MEMORY_MIB: Final = "nvidia.com/gpu.memory"
+GPU_COMPUTE_MAJOR: Final = "nvidia.com/gpu.compute.major"
+GPU_COMPUTE_MINOR: Final = "nvidia.com/gpu.compute.minor"
 
 RESERVED_SELECTOR_KEYS: Final = frozenset(
     {
@@ -52,6 +61,9 @@ RESERVED_SELECTOR_KEYS: Final = frozenset(
 )
 """Selector keys that state ownership: users cannot set them, they are never copied from a labelSelector."""
 
+CONTROL_PLANE_ROLES: Final = frozenset({"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"})
+"""Labels of nodes that run the control plane, which no Workspace uses."""
+
 _CLOUD_DOMAINS: Final = ("kubernetes.io", "k8s.io", "kubernetes.azure.com")
 
 
@@ -66,10 +78,55 @@ RUNTIME: Final = "kaito.sh/runtime"
 ENABLE_LOAD_BALANCER: Final = "kaito.sh/enablelb"
 BYPASS_RESOURCE_CHECKS: Final = "kaito.sh/bypass-resource-checks"
 NODE_IMAGE_FAMILY: Final = "kaito.sh/node-image-family"
+NODE_SOURCE: Final = "kaito.sh/node-source"
+INSTANCE_TYPES: Final = "kaito.sh/instance-types"
+ZONES: Final = "kaito.sh/zones"
+CAPACITY_TYPES: Final = "kaito.sh/capacity-types"
+PERFORMANCE_MODE: Final = "kaito.sh/performance-mode"
+USE_LOCAL_WEIGHTS: Final = "kaito.sh/use-local-weights"
+NODE_CLASS_NAME: Final = "kaito.sh/node-class-name"
+MODEL_STREAMING: Final = "kaito.sh/model-streaming"
+DISABLE_BENCHMARK: Final = "kaito.sh/disable-benchmark"
+RUN_BENCHMARK: Final = "kaito.sh/run-benchmark"
+UPGRADE_START_TIME: Final = "kaito.sh/upgrade-start-time"
+STREAMING_ANNOTATIONS: Final = (
+    "kaito.sh/model-mirror-storage-class",
+    "kaito.sh/streaming-service-account",
+    "inference.kaito.sh/static-model-mirror",
+    "inference.kaito.sh/stream-datarefs-url",
+    "inference.kaito.sh/stream-identity-client-id",
+    "inference.kaito.sh/stream-source-type",
+)
+"""Where weights are streamed from; of KAITO's model mirrors."""
+
+RELEASE_NODES: Final = "kaito.sh/release-nodes"
+WHEN_DONE: Final = "when-done"
+"""The value of kaito.sh/release-nodes with which a training run's nodes are given back once it is over."""
+
+# Annotations on pods.
+DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
 # Annotations on claims.
 LAUNCH_FAILURE: Final = "kaito.sh/launch-failure"
 """What became of a claim's failed launches; gone once one succeeds."""
+
+TERMINATION_TIMESTAMP: Final = "karpenter.sh/nodeclaim-termination-timestamp"
+"""The moment from which a deleted claim's pods hold nothing up any more, RFC 3339."""
+
+SUBNET_ID: Final = "kaito.sh/vnet-subnet-id"
+"""Azure id of the subnet the node joins."""
+
+AZURE_TAGS: Final = "kaito.sh/azure-tags"
+"""Azure tags of the agent pool as `name=value,name=value`."""
+
+GPU_DRIVER: Final = "kaito.sh/gpu-driver"
+"""Whether AKS installs the GPU driver: `Install` or `None`."""
+
+GPU_INSTANCE_PROFILE: Final = "kaito.sh/gpu-instance-profile"
+"""How GPUs are cut into slices: `MIG1g` to `MIG7g`."""
+
+CAPACITY_RESERVATION_GROUP_ID: Final = "kaito.sh/capacity-reservation-group-id"
+"""Azure id of the capacity reservation group the node is taken from."""
 
 # Finalizers.
 WORKSPACE_FINALIZER: Final = "workspace.finalizer.kaito.sh"

@@ -35,11 +35,17 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """The four parts as one text of at most 600 characters, the code always last and whole."""
+        """The four parts as one text of at most 600 characters, the code always last and whole.
+
+        Where that is too little, the least of several fixes is left out rather than cut.
+        """
         code = f" ({self.reason})"
-        body = ": ".join(part for part in (self.what, self.why) if part)
-        if self.fixes:
-            body = f"{body}. Fix: {'; or '.join(self.fixes[:MAX_FIXES])}"
+        fact = ": ".join(part for part in (self.what, self.why) if part)
+        body = fact
+        for kept in range(min(len(self.fixes), MAX_FIXES), 0, -1):
+            body = f"{fact}. Fix: {'; or '.join(self.fixes[:kept])}"
+            if len(body) + len(code) <= TEXT_LIMIT:
+                break
         return shorten(body, TEXT_LIMIT - len(code)) + code
 
     def as_cause(self) -> Json:

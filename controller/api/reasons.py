@@ -41,12 +41,34 @@ class Reason(StrEnum):
     INSTANCE_TYPE_REQUIRED = "InstanceTypeRequired"
     INSTANCE_TYPE_UNKNOWN = "InstanceTypeUnknown"
     INSTANCE_TYPE_HAS_NO_GPU = "InstanceTypeHasNoGpu"
+    INSTANCE_TYPE_NOT_ALLOWED = "InstanceTypeNotAllowed"
     INSUFFICIENT_GPU_MEMORY = "InsufficientGpuMemory"
     GPU_NOT_SUPPORTED = "GpuNotSupported"
     SELECTOR_INVALID = "SelectorInvalid"
     LABEL_RESERVED = "LabelReserved"
     FIELD_IMMUTABLE = "FieldImmutable"
     NOT_SUPPORTED = "NotSupported"
+    NAME_DUPLICATE = "NameDuplicate"
+    IMAGE_INVALID = "ImageInvalid"
+    URL_INVALID = "UrlInvalid"
+    URL_NOT_ALLOWED = "UrlNotAllowed"
+    VOLUME_INVALID = "VolumeInvalid"
+    VOLUME_NOT_ALLOWED = "VolumeNotAllowed"
+    TEMPLATE_INVALID = "TemplateInvalid"
+    FIELD_NOT_ALLOWED = "FieldNotAllowed"
+    STRENGTH_INVALID = "StrengthInvalid"
+    ADAPTERS_NOT_SUPPORTED = "AdaptersNotSupported"
+    TUNING_METHOD_UNKNOWN = "TuningMethodUnknown"
+    PRESET_NOT_TUNABLE = "PresetNotTunable"
+    COUNT_TOO_SMALL = "CountTooSmall"
+    RUNTIME_NOT_SUPPORTED = "RuntimeNotSupported"
+    ANNOTATION_INVALID = "AnnotationInvalid"
+    PARTITION_INVALID = "PartitionInvalid"
+    NO_NODES_MATCH = "NoNodesMatch"
+    NODES_DIFFER = "NodesDiffer"
+    NODE_GPU_UNKNOWN = "NodeGpuUnknown"
+    CONFIG_INVALID = "ConfigInvalid"
+    CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
     INSTANCE_TYPE_RETIRING = "InstanceTypeRetiring"
     INSTANCE_TYPE_DEFAULTED = "InstanceTypeDefaulted"
 
@@ -71,6 +93,11 @@ class Reason(StrEnum):
     STARTUP_TIMEOUT = "StartupTimeout"
     OBJECT_REFUSED = "ObjectRefused"
 
+    # Workspace: training.
+    TRAINING_RUNNING = "TrainingRunning"
+    TRAINING_SUCCEEDED = "TrainingSucceeded"
+    TRAINING_FAILED = "TrainingFailed"
+
     # Workspace: as a whole.
     WORKSPACE_READY = "WorkspaceReady"
     WORKSPACE_INVALID = "WorkspaceInvalid"
@@ -83,6 +110,7 @@ class Reason(StrEnum):
     NODE_RELEASED = "NodeReleased"
     WORKLOAD_APPLIED = "WorkloadApplied"
     WORKSPACE_DELETED = "WorkspaceDeleted"
+    CATALOG_ENTRY_LEFT_OUT = "CatalogEntryLeftOut"
 
     # Claims: the good path.
     LAUNCHED = "Launched"
@@ -102,6 +130,8 @@ class Reason(StrEnum):
     DRAINING = "Draining"
     DRAINED = "Drained"
     INSTANCE_TERMINATING = "InstanceTerminating"
+    UNHEALTHY_DEPENDENTS = "UnhealthyDependents"
+    RECONCILING_DEPENDENTS = "ReconcilingDependents"
     TERMINATED = "Terminated"
     ORPHAN_COLLECTED = "OrphanCollected"
 
@@ -124,6 +154,7 @@ class Reason(StrEnum):
     REGISTRATION_TIMEOUT = "RegistrationTimeout"
     INITIALIZATION_TIMEOUT = "InitializationTimeout"
     INSTANCE_GONE = "InstanceGone"
+    TERMINATION_GRACE_PERIOD_EXPIRING = "TerminationGracePeriodExpiring"
 
 
 _U, _A, _O, _C, _N = Actor.USER, Actor.ADMINISTRATOR, Actor.OPERATOR, Actor.CLOUD, Actor.NOBODY
@@ -131,19 +162,57 @@ _U, _A, _O, _C, _N = Actor.USER, Actor.ADMINISTRATOR, Actor.OPERATOR, Actor.CLOU
 MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.FIELD_TYPE_INVALID: Meaning("A field has a type the API does not allow.", _U, "Correct the field."),
     Reason.FIELD_REQUIRED: Meaning("A field that is needed is missing.", _U, "Set the field."),
-    Reason.NAME_INVALID: Meaning("The Workspace's name cannot name a Service.", _U, "Use a DNS-1123 label."),
+    Reason.NAME_INVALID: Meaning("A text cannot name what it is to name.", _U, "Correct the name."),
     Reason.EXACTLY_ONE_OF: Meaning("Of several fields exactly one must be set.", _U, "Keep one of them."),
-    Reason.COUNT_INVALID: Meaning("resource.count is below 1.", _U, "Set 1 or more, or leave it out."),
+    Reason.COUNT_INVALID: Meaning("resource.count is out of range.", _U, "Set 1 or more, or leave it out."),
     Reason.PRESET_UNKNOWN: Meaning("No preset of that name is in the catalogue.", _U, "Use a known preset."),
     Reason.INSTANCE_TYPE_REQUIRED: Meaning("Nodes are to be made but no size is named.", _U, "Set instanceType."),
     Reason.INSTANCE_TYPE_UNKNOWN: Meaning("The instance type is in no SKU table.", _U, "Check the spelling."),
     Reason.INSTANCE_TYPE_HAS_NO_GPU: Meaning("The instance type has no GPU.", _U, "Choose a GPU size."),
+    Reason.INSTANCE_TYPE_NOT_ALLOWED: Meaning(
+        "The installation makes no nodes of that size.", _U, "Use an allowed size, or ask the administrator."
+    ),
     Reason.INSUFFICIENT_GPU_MEMORY: Meaning("The model does not fit the GPUs.", _U, "Choose a larger size."),
     Reason.GPU_NOT_SUPPORTED: Meaning("The model's image has no code for the GPU.", _U, "Choose a listed size."),
     Reason.SELECTOR_INVALID: Meaning("The label selector cannot be used for nodes.", _U, "Use matchLabels."),
     Reason.LABEL_RESERVED: Meaning("A label that states ownership was set by hand.", _U, "Remove the label."),
     Reason.FIELD_IMMUTABLE: Meaning("A field that cannot change was changed.", _U, "Make a new Workspace."),
     Reason.NOT_SUPPORTED: Meaning("This release does not run what the manifest asks for.", _U, "Remove the field."),
+    Reason.NAME_DUPLICATE: Meaning("Two entries of a list have one name.", _U, "Rename one of them."),
+    Reason.IMAGE_INVALID: Meaning("A text cannot be the image it stands for.", _U, "Correct the image reference."),
+    Reason.URL_INVALID: Meaning("An address is no absolute http or https address.", _U, "Correct the address."),
+    Reason.URL_NOT_ALLOWED: Meaning(
+        "An address leads into the node, a private network or the cloud's own services.", _U, "Use a public address."
+    ),
+    Reason.VOLUME_INVALID: Meaning("A volume is not written as Kubernetes reads it.", _U, "Correct the named field."),
+    Reason.VOLUME_NOT_ALLOWED: Meaning(
+        "A volume reaches out of the namespace, or cannot hold what is asked of it.", _U, "Use persistentVolumeClaim."
+    ),
+    Reason.TEMPLATE_INVALID: Meaning("The pod template cannot be made into pods.", _U, "Correct the named field."),
+    Reason.FIELD_NOT_ALLOWED: Meaning("A field is set that is decided elsewhere.", _U, "Remove the field."),
+    Reason.STRENGTH_INVALID: Meaning("An adapter's strength is no number from 0 to 1.", _U, "Correct the number."),
+    Reason.ADAPTERS_NOT_SUPPORTED: Meaning(
+        "The model server cannot load adapters for this model.", _U, "Use the other runtime, or no adapters."
+    ),
+    Reason.TUNING_METHOD_UNKNOWN: Meaning("tuning.method is no known method.", _U, "Use lora or qlora."),
+    Reason.PRESET_NOT_TUNABLE: Meaning("The model cannot be tuned that way.", _U, "Tune one of the named presets."),
+    Reason.COUNT_TOO_SMALL: Meaning("The model needs more nodes.", _U, "Set the number named, or leave it out."),
+    Reason.RUNTIME_NOT_SUPPORTED: Meaning(
+        "The model server asked for cannot serve this model there.", _U, "Use another runtime or a larger size."
+    ),
+    Reason.ANNOTATION_INVALID: Meaning("An annotation holds a word it does not know.", _U, "Use one of its words."),
+    Reason.PARTITION_INVALID: Meaning("resource.partition cannot be used as written.", _U, "Correct the partition."),
+    Reason.NO_NODES_MATCH: Meaning("No existing node matches the selector.", _U, "Label the GPU nodes to use."),
+    Reason.NODES_DIFFER: Meaning("The matching nodes have different GPUs.", _U, "Select nodes of one kind."),
+    Reason.NODE_GPU_UNKNOWN: Meaning(
+        "A matching node does not say which GPUs it has.", _U, "Select GPU nodes, or install GPU feature discovery."
+    ),
+    Reason.CONFIG_INVALID: Meaning(
+        "The configuration in a ConfigMap cannot be used.", _U, "Correct the named line of the ConfigMap."
+    ),
+    Reason.CONFIG_MAP_NOT_FOUND: Meaning(
+        "The ConfigMap the Workspace names is not there yet.", _U, "Create it in the Workspace's namespace."
+    ),
     Reason.INSTANCE_TYPE_RETIRING: Meaning("The cloud retires the instance type.", _U, "Plan a newer size."),
     Reason.INSTANCE_TYPE_DEFAULTED: Meaning("The instance type was chosen for the user.", _N),
     Reason.MACHINES_READY: Meaning("Every claim for a node is ready.", _N),
@@ -169,6 +238,11 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.OBJECT_REFUSED: Meaning(
         "The API server refused an object of the Workspace.", _A, "Read the message: a policy, a quota or a name."
     ),
+    Reason.TRAINING_RUNNING: Meaning("The model is being trained.", _O),
+    Reason.TRAINING_SUCCEEDED: Meaning("The training run ended well.", _N),
+    Reason.TRAINING_FAILED: Meaning(
+        "The training run ended without a result.", _U, "Read the message, correct the Workspace or its data."
+    ),
     Reason.WORKSPACE_READY: Meaning("Everything the Workspace asks for is there.", _N),
     Reason.WORKSPACE_INVALID: Meaning("The Workspace cannot run as written.", _U, "Correct the named field."),
     Reason.WORKSPACE_DELETING: Meaning("The Workspace and what it owns are being removed.", _O),
@@ -176,8 +250,11 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.MACHINE_DELETED: Meaning("A claim for a node was deleted.", _N),
     Reason.NODE_CLAIMED: Meaning("An existing node was taken for the Workspace.", _N),
     Reason.NODE_RELEASED: Meaning("An existing node was given back.", _N),
-    Reason.WORKLOAD_APPLIED: Meaning("Deployment and Service were written.", _N),
+    Reason.WORKLOAD_APPLIED: Meaning("The workload and its Services were written.", _N),
     Reason.WORKSPACE_DELETED: Meaning("Nothing of the Workspace is left.", _N),
+    Reason.CATALOG_ENTRY_LEFT_OUT: Meaning(
+        "An entry of the ConfigMap kaito-catalog cannot be used.", _A, "Correct the named line."
+    ),
     Reason.LAUNCHED: Meaning("The cloud made the instance.", _N),
     Reason.REGISTERED: Meaning("The node joined the cluster.", _N),
     Reason.INITIALIZED: Meaning("The node is Ready with all it promised.", _N),
@@ -195,6 +272,8 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.DRAINING: Meaning("Pods are being evicted from the node.", _O),
     Reason.DRAINED: Meaning("No pod is left to evict.", _N),
     Reason.INSTANCE_TERMINATING: Meaning("The cloud is deleting the instance.", _C),
+    Reason.UNHEALTHY_DEPENDENTS: Meaning("A condition Ready depends on is False.", _A, "Read that condition."),
+    Reason.RECONCILING_DEPENDENTS: Meaning("A condition Ready depends on is still open.", _O),
     Reason.TERMINATED: Meaning("Node, agent pool and claim are gone.", _N),
     Reason.ORPHAN_COLLECTED: Meaning("Something without an owner was removed.", _N),
     Reason.QUOTA_EXCEEDED: Meaning(
@@ -216,21 +295,25 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.LAUNCH_TIMEOUT: Meaning("The agent pool was not made in time.", _C),
     Reason.REGISTRATION_TIMEOUT: Meaning("The node did not join in time.", _A, "Check network and node bootstrap."),
     Reason.INITIALIZATION_TIMEOUT: Meaning("The node did not become usable in time.", _A, "Check driver and taints."),
-    Reason.INSTANCE_GONE: Meaning("The agent pool vanished from the cloud.", _O),
+    Reason.INSTANCE_GONE: Meaning("The agent pool or its node vanished.", _O),
+    Reason.TERMINATION_GRACE_PERIOD_EXPIRING: Meaning("The claim limits how long its pods may stay.", _N),
 }
 """Meaning of every reason; a test asserts that none is missing."""
 
 _WAITING: Final = frozenset(
     {
+        Reason.CONFIG_MAP_NOT_FOUND,
         Reason.MACHINES_PENDING,
         Reason.NODES_PENDING,
         Reason.WAITING_FOR_NODES,
         Reason.PODS_PENDING,
+        Reason.TRAINING_RUNNING,
         Reason.NODE_NOT_FOUND,
         Reason.NODE_NOT_READY,
         Reason.AGENT_POOL_CREATING,
         Reason.AGENT_POOL_DELETING,
         Reason.AWAITING_RECONCILIATION,
+        Reason.RECONCILING_DEPENDENTS,
         Reason.NOT_LAUNCHED,
         Reason.NOT_REGISTERED,
         Reason.EPHEMERAL_TAINTS_EXIST,

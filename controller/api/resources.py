@@ -56,8 +56,9 @@ class Resource:
         return "/".join(parts)
 
 
-WORKSPACES = Resource("kaito.sh", "v1alpha1", "workspaces", "Workspace", namespaced=True)
+WORKSPACES = Resource("kaito.sh", "v1beta1", "workspaces", "Workspace", namespaced=True)
 MACHINES = Resource("karpenter.sh", "v1alpha5", "machines", "Machine", namespaced=False)
+NODE_CLAIMS = Resource("karpenter.sh", "v1", "nodeclaims", "NodeClaim", namespaced=False)
 
 NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
 PODS = Resource("", "v1", "pods", "Pod", namespaced=True)
@@ -66,6 +67,8 @@ SECRETS = Resource("", "v1", "secrets", "Secret", namespaced=True)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", namespaced=True)
+STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet", namespaced=True)
+JOBS = Resource("batch", "v1", "jobs", "Job", namespaced=True)
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event", namespaced=True)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", namespaced=True)
 CUSTOM_RESOURCE_DEFINITIONS = Resource(

@@ -28,6 +28,8 @@ class ConditionType(StrEnum):
     MACHINE_READY = "MachineReady"
     RESOURCE_READY = "ResourceReady"
     INFERENCE_READY = "InferenceReady"
+    JOB_STARTED = "JobStarted"
+    WORKSPACE_SUCCEEDED = "WorkspaceSucceeded"
     WORKSPACE_READY = "WorkspaceReady"
     READY = "Ready"
     DELETING = "WorkspaceDeleting"
@@ -182,6 +184,11 @@ class Workspace:
     def wants_load_balancer(self) -> bool:
         """Whether the Service is to be reachable from outside; only the exact word `True` asks for it."""
         return self.annotations.get(labels.ENABLE_LOAD_BALANCER) == "True"
+
+    @property
+    def releases_nodes(self) -> bool:
+        """Whether the nodes of a training run are given back once it is over."""
+        return self.annotations.get(labels.RELEASE_NODES) == labels.WHEN_DONE
 
 
 def parse_workspace(obj: Json) -> Workspace:

@@ -195,7 +195,8 @@ def _edition_entry(edition: Edition) -> Json:
 def _spec_entry(spec: RuntimeSpec) -> Json:
     mappings = {key: dict(getattr(spec, key)) for key in ("launch_params", "run_params", "env")}
     plain = ("base_command", "main_file", "dtype_param", "min_capability", "max_capability", "working_dir", "lora")
-    return {**{key: getattr(spec, key) for key in plain}, **mappings, "cuda_toolkit": spec.cuda_toolkit}
+    version = {"version": spec.version} if spec.version else {}
+    return {**{key: getattr(spec, key) for key in plain}, **mappings, "cuda_toolkit": spec.cuda_toolkit, **version}
 
 
 def _without_none(entry: Json) -> Json:

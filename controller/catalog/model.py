@@ -116,6 +116,7 @@ class RuntimeSpec:
         lora: whether it can serve LoRA adapters.
         env: environment variables it needs.
         cuda_toolkit: whether it compiles kernels at start and needs the CUDA toolkit on the node.
+        version: release of the engine the image holds, such as vLLM's; empty where nobody knows.
     """
 
     base_command: str
@@ -129,6 +130,7 @@ class RuntimeSpec:
     lora: bool = True
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     cuda_toolkit: bool = False
+    version: str = ""
 
     def argv(self, overrides: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
         """The command line, `overrides` replacing or adding flags of the program. Flags stand in alphabetical order."""

@@ -4,13 +4,15 @@ Each of three documents holds a list. An entry whose name is known changes the f
 whose name is new adds a preset, size or price. An entry that is wrong is left out, with its line; the rest works.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from controller.api.json import Json
+from controller.api.messages import shorten
 from controller.catalog.checks import preset_faults, sku_faults, successor_faults
 from controller.catalog.codec import SKU_OPTIONAL, decode_preset, decode_sku, encode_preset, encode_sku
 from controller.catalog.generic import ModelFacts, facts_faults, generic_entry
@@ -18,11 +20,20 @@ from controller.catalog.loader import Catalog, load_engines, read_data
 from controller.catalog.model import Preset
 from controller.catalog.prices import Capacity, Price, price_key
 from controller.catalog.sku import Cloud, Sku
-from controller.catalog.yaml_entries import Entry, Fault, entries
+from controller.catalog.yaml_entries import Entry, Fault, Item, entries
 
 SIZES_DOCUMENT: Final = "instance-types.yaml"
 PRESETS_DOCUMENT: Final = "presets.yaml"
 PRICES_DOCUMENT: Final = "prices.yaml"
+
+MAX_CHARACTERS: Final = 256 * 1024
+"""Characters of the longest document that is read; a thousand entries need about 150,000."""
+
+MAX_ENTRIES: Final = 1000
+"""Entries of one document that are read."""
+
+MAX_MESSAGE: Final = 200
+"""Characters of what is said of one entry; values in it may be of any length."""
 
 _NEW_SKU: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -58,7 +69,7 @@ class OverrideProblem:
     Attributes:
         source: the document: `presets.yaml`, `instance-types.yaml` or `prices.yaml`.
         line: where in it, counted from 1.
-        message: what is wrong, in one clause.
+        message: what is wrong, in one clause of at most 200 characters, on one line.
     """
 
     source: str
@@ -72,39 +83,78 @@ class _Refused(Exception):  # noqa: N818 - not an error of the program
         self.path = path
 
 
-def merge(catalog: Catalog, documents: Mapping[str, str]) -> tuple[Catalog, tuple[OverrideProblem, ...]]:
-    """The catalogue with the documents laid over it, and what of them was left out.
+class Merged(NamedTuple):
+    """A catalogue with documents laid over it.
 
-    Total: any text gets an answer, nothing is raised.
+    Attributes:
+        catalog: what the entries that are right make of it.
+        problems: what was left out.
+    """
+
+    catalog: Catalog
+    problems: tuple[OverrideProblem, ...] = ()
+
+
+def merging(catalog: Catalog, documents: Mapping[str, str]) -> Iterator[Merged]:
+    """The catalogue with the documents laid over it, entry by entry; the last answer is the whole one.
+
+    Total: any text gets an answer, nothing is raised. An entry takes about a millisecond: who serves others as well
+    can do so in between.
 
     Args:
         catalog: what is laid under; not changed.
         documents: YAML by document name, as in the data of a ConfigMap.
     """
-    problems = [
-        OverrideProblem(name, 1, f"unknown document; known are {', '.join(sorted(_STEPS))}")
-        for name in sorted(documents)
-        if name not in _STEPS
-    ]
+    merged = Merged(catalog, tuple(_unknown(documents)))
+    yield merged
     for source, (key, step) in _STEPS.items():
         seen: dict[str, int] = {}
-        for item in entries(documents.get(source, ""), key):
-            if isinstance(item, Fault):
-                problems.append(OverrideProblem(source, item.line, item.message))
-                continue
-            try:
-                _once(item, seen)
-                catalog = step(catalog, item.value)
-            except _Refused as refusal:
-                problems.append(OverrideProblem(source, item.line_of(refusal.path), str(refusal)))
-    return catalog, tuple(problems)
+        for number, item in enumerate(_items(documents.get(source, ""), key)):
+            if number >= MAX_ENTRIES:
+                yield (merged := _left_out(merged, source, item.line, f"{MAX_ENTRIES} entries are the most"))
+                break
+            yield (merged := _step(merged, step, source, item, seen))
 
 
-def _once(item: Entry, seen: dict[str, int]) -> None:
-    identity = repr([str(item.value.get(key)).lower() for key in ("name", "cloud", "size", "region", "capacity")])
+def _unknown(documents: Mapping[str, str]) -> Iterator[OverrideProblem]:
+    for name in sorted(documents):
+        if name not in _STEPS:
+            yield OverrideProblem(name, 1, f"unknown document; known are {', '.join(sorted(_STEPS))}")
+
+
+def _items(text: str, key: str) -> Iterable[Item]:
+    if len(text) > MAX_CHARACTERS:
+        return (Fault(1, f"the document has {len(text)} characters, {MAX_CHARACTERS} are the most"),)
+    return entries(text, key)
+
+
+def _step(
+    merged: Merged, step: Callable[[Catalog, Json], Catalog], source: str, item: Item, seen: dict[str, int]
+) -> Merged:
+    if isinstance(item, Fault):
+        return _left_out(merged, source, item.line, item.message)
+    try:
+        identity = _once(item, seen)
+        changed = merged._replace(catalog=step(merged.catalog, item.value))
+    except _Refused as refusal:
+        return _left_out(merged, source, item.line_of(refusal.path), str(refusal))
+    seen[identity] = item.line
+    return changed
+
+
+def _left_out(merged: Merged, source: str, line: int, message: str) -> Merged:
+    printable = "".join(char if char.isprintable() else " " for char in message[: 2 * MAX_MESSAGE])
+    problem = OverrideProblem(source, line, shorten(printable, MAX_MESSAGE))
+    return merged._replace(problems=(*merged.problems, problem))
+
+
+def _once(item: Entry, seen: Mapping[str, int]) -> str:
+    """What tells the entry from others, of which none was taken yet."""
+    named = {"capacity": Capacity.ON_DEMAND.value, **item.value}
+    identity = repr([str(named.get(key)).strip().lower() for key in ("name", "cloud", "size", "region", "capacity")])
     if identity in seen:
         raise _Refused(f"the same as the entry in line {seen[identity]}")
-    seen[identity] = item.line
+    return identity
 
 
 def _with_sku(catalog: Catalog, entry: Json) -> Catalog:
@@ -135,6 +185,8 @@ def _with(table: Mapping[str, Sku], sku: Sku) -> Mapping[str, Sku]:
 def _with_preset(catalog: Catalog, entry: Json) -> Catalog:
     known = catalog.preset(_name(entry))
     merged = _new_preset(entry) if known is None else {**_deep(encode_preset(known), entry), "name": known.name}
+    if merged.get("successor") == "":
+        del merged["successor"]
     _valid("presets", "preset", merged)
     _engines_known(merged)
     preset = decode_preset(merged, load_engines())
@@ -155,6 +207,8 @@ def _with_price(catalog: Catalog, entry: Json) -> Catalog:
         raise _Refused(f"{entry['size']} is in no table of sizes", ("size",))
     if entry.get("cloud", sku.cloud.value) != sku.cloud.value:
         raise _Refused(f"{sku.name} is a size of {sku.cloud}", ("cloud",))
+    if not _is_date(entry["as_of"]):
+        raise _Refused(f"as_of: {entry['as_of']} is no date", ("as_of",))
     capacity = Capacity(entry.get("capacity", Capacity.ON_DEMAND.value))
     price = Price(entry["usd_per_hour"], entry["as_of"], entry["region"], entry.get("source", "override"), capacity)
     own = {**catalog.own_prices, price_key(sku.cloud, sku.name, price.region, capacity): price}
@@ -199,6 +253,15 @@ def _new_preset(entry: Json) -> Json:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LARGEST
+
+
+def _is_date(text: str) -> bool:
+    """Whether a month, or a day, is in the calendar."""
+    try:
+        date.fromisoformat(text if text.count("-") > 1 else f"{text}-01")
+    except ValueError:
+        return False
+    return True
 
 
 def _deep(base: Json, over: Json) -> Json:
@@ -258,8 +321,13 @@ def _valid(schema: str, kind: str, entry: Json) -> None:
     if error is not None:
         path = tuple(error.absolute_path)
         where = f"{'.'.join(map(str, path))}: " if path else ""
-        what = "not allowed here" if error.validator == "not" else error.message[:200]
-        raise _Refused(f"{where}{what}", path)
+        raise _Refused(f"{where}{_said(error)}", path)
+
+
+def _said(error: Any) -> str:
+    if error.validator == "not":
+        return "not allowed beside the rest, an empty text takes it away"
+    return "is needed" if error.instance is None and error.path else str(error.message)[:200]
 
 
 @cache

@@ -43,9 +43,13 @@ class Price:
 
     @property
     def text(self) -> str:
-        """The price as it may be shown, never without its date: `$3.06/h (list price of 2026-06, eastus)`."""
+        """The price as it may be shown, never without its date: `$3.06/h list price of 2026-06, eastus`."""
+        return self.of(1)
+
+    def of(self, machines: int) -> str:
+        """What several machines cost together, as it may be shown."""
         kind = "list price" if self.capacity is Capacity.ON_DEMAND else "spot price"
-        return f"${self.usd_per_hour:.2f}/h ({kind} of {self.as_of}, {self.region})"
+        return f"${self.usd_per_hour * machines:.2f}/h {kind} of {self.as_of}, {self.region}"
 
 
 PriceKey = tuple[Cloud, str, str, Capacity]
@@ -55,6 +59,14 @@ PriceTable = Mapping[PriceKey, Price]
 """Prices by what they are for."""
 
 NO_PRICES: Final[PriceTable] = MappingProxyType({})
+
+REFERENCE_REGIONS: Final[Mapping[Cloud, tuple[str, ...]]] = MappingProxyType(
+    {Cloud.AZURE: ("eastus", "eastus2", "westus3"), Cloud.AWS: ("us-east-1",)}
+)
+"""Where prices are read while nobody says in which region nodes are made, in this order.
+
+Base prices of these regions are equal where a size is sold in several of them. Source: the dated list prices.
+"""
 
 
 @cache

@@ -1,9 +1,11 @@
 """Reads lists of entries from YAML that users write, with the line of everything in them.
 
-The text is not trusted: aliases, deep nesting, repeated keys and values JSON does not know are faults, not surprises.
+The text is not trusted: aliases, deep nesting, repeated keys, tags and values JSON does not know are faults, not
+surprises.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -15,16 +17,29 @@ from controller.api.json import Json
 MAX_DEPTH: Final = 24
 """Levels of nesting; an entry of the catalogue needs ten."""
 
+MAX_NUMBER: Final = 2**63
+"""No whole number reaches it: Python does not even write out what has thousands of digits."""
+
+_CORE: Final = "tag:yaml.org,2002:"
+_STR, _SEQ, _MAP = f"{_CORE}str", f"{_CORE}seq", f"{_CORE}map"
+
+_BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$")
+"""Numbers to the base of 60, such as 12:30, which YAML 1.2 and kubectl read as text."""
+
 _LIBYAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_LIBYAML):  # type: ignore[misc]  # libyaml's loader where it was built, else the one in Python
-    """The safe loader, without dates: `2026-06-01` stays text, as JSON would have it."""
+    """The safe loader, without dates and numbers with colons: both stay text, as JSON would have it."""
 
     yaml_implicit_resolvers: Final = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        first: [(_STR, _BASE_60), *((tag, pattern) for tag, pattern in resolvers if tag != f"{_CORE}timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+_PLAIN: Final[Any] = _Loader("")
+"""Tells what a plain word is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +85,28 @@ Item: TypeAlias = Entry | Fault
 
 def entries(text: str, key: str) -> Iterator[Item]:
     """The items of the list `key` of a document; what cannot be read is a fault of its own."""
-    try:
-        fault = _dangerous(text)
-        root = None if fault else _Loader(text).get_single_node()
-    except (yaml.YAMLError, ValueError) as error:
-        fault, root = _syntax(error), None
-    if fault is not None:
-        yield fault
+    root = _root(text)
+    if isinstance(root, Fault):
+        yield root
     elif root is not None:
         yield from _items(root, key)
+
+
+def document(text: str) -> Item | None:
+    """A whole document that is one mapping, or what keeps it from being read; None where there is nothing in it."""
+    root = _root(text)
+    return _item(root) if isinstance(root, yaml.Node) else root
+
+
+def _root(text: str) -> yaml.Node | Fault | None:
+    try:
+        root: yaml.Node | None = None
+        fault = _dangerous(text)
+        if fault is None:
+            root = _Loader(text).get_single_node()
+    except (yaml.YAMLError, ValueError) as error:
+        fault = _syntax(error)
+    return fault or root
 
 
 def _items(root: yaml.Node, key: str) -> Iterator[Item]:
@@ -88,16 +116,16 @@ def _items(root: yaml.Node, key: str) -> Iterator[Item]:
     for name, value in root.value:
         if name.value != key:
             yield Fault(_line(name), f"unknown key {str(name.value)[:60]!r}; {key} is the only one")
-        elif not isinstance(value, yaml.SequenceNode):
-            yield Fault(_line(value), f"{key} is not a list")
-        else:
+        elif isinstance(value, yaml.SequenceNode):
             yield from (_item(node) for node in value.value)
+        elif value.tag != f"{_CORE}null":  # a list whose entries are all commented out is none
+            yield Fault(_line(value), f"{key} is not a list")
 
 
 def _item(node: yaml.Node) -> Item:
-    repeated = _repeated_key(node)
-    if repeated is not None:
-        return repeated
+    fault = _mistagged(node) or _repeated_key(node)
+    if fault is not None:
+        return fault
     try:
         value = _Loader("").construct_document(node)
     except (yaml.YAMLError, ValueError, TypeError) as error:
@@ -125,6 +153,26 @@ def _dangerous(text: str) -> Fault | None:
     return None
 
 
+def _mistagged(node: yaml.Node) -> Fault | None:
+    """The first tag that makes of a value what it is not: what the safe loader does with those is not for users."""
+    if not isinstance(node, yaml.CollectionNode):
+        fitting = node.tag == _STR or node.tag == _PLAIN.resolve(yaml.ScalarNode, node.value, (True, False))
+    else:
+        fitting = node.tag == (_SEQ if isinstance(node, yaml.SequenceNode) else _MAP)
+    if not fitting:
+        shown = str(node.tag).replace(_CORE, "!!")[:60]
+        return Fault(_line(node), f"cannot be read: the tag {shown} is not allowed, write the value plainly")
+    return next((fault for inner in _inner(node) if (fault := _mistagged(inner))), None)
+
+
+def _inner(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+
+
 def _repeated_key(node: yaml.Node) -> Fault | None:
     if isinstance(node, yaml.SequenceNode):
         return next((fault for inner in node.value if (fault := _repeated_key(inner))), None)
@@ -144,13 +192,14 @@ def _repeated_key(node: yaml.Node) -> Fault | None:
 def _strange(value: Any) -> str:
     """What JSON could not hold, in words; empty when all is well."""
     if isinstance(value, dict):
-        odd = next((key for key in value if not isinstance(key, str)), None)
-        inner = "" if odd is None else f"the key {odd!r} is not text"
-        return inner or next((found for each in value.values() if (found := _strange(each))), "")
+        odd = next((f"the key {key!r} is not text" for key in value if not isinstance(key, str)), "")
+        return odd or next((found for each in value.values() if (found := _strange(each))), "")
     if isinstance(value, list):
         return next((found for each in value if (found := _strange(each))), "")
     if isinstance(value, float) and not math.isfinite(value):
         return "a number is not finite"
+    if isinstance(value, int) and abs(value) >= MAX_NUMBER:
+        return "a number is too large"
     return "" if value is None or isinstance(value, (str, int, float)) else f"a {type(value).__name__} is not allowed"
 
 

@@ -1,17 +1,20 @@
 """What a check of a Workspace found: problems that refuse it, warnings that do not."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from controller.api.json import Json
 from controller.api.messages import Problem, shorten
 from controller.api.reasons import Reason
 from controller.api.workspace import Workspace
 from controller.catalog import Catalog, Preset, Sku
+from controller.planning.existing_nodes import candidates, sku_for
+from controller.planning.node_facts import NodeFacts
 from controller.planning.site import Site
 from controller.planning.sizing import Use
+from controller.planning.strict import POD_TEMPLATE, misfits
 from controller.planning.uses import use_for
 
 WARNING_LIMIT: Final = 250
@@ -19,6 +22,10 @@ WARNING_LIMIT: Final = 250
 
 MAX_PROBLEMS: Final = 20
 """Problems reported of one manifest; more would bury the first ones."""
+
+
+_T = TypeVar("_T")
+_Answers: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,14 @@ class Subject:
         workspace: its typed view.
         obj: the manifest it came from.
         site: the installation it is judged for.
+        old: what it was before the change that is judged; None where none is.
     """
 
     workspace: Workspace
     obj: Json
     site: Site
+    old: Workspace | None = None
+    _answers: _Answers = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
     def catalog(self) -> Catalog:
@@ -54,14 +64,35 @@ class Subject:
 
     @property
     def sku(self) -> Sku | None:
-        """The size it names, if the catalogue has it in the installation's cloud and under a deployable name."""
-        sku = self.catalog.skus.get(self.workspace.resource.instance_type.strip().lower())
-        return None if sku is None or sku.alias_of else sku
+        """The size of its nodes, cut down to its partition, as far as anybody knows."""
+        return self._once("sku", lambda: sku_for(self.workspace, self.site))
+
+    @property
+    def nodes(self) -> tuple[NodeFacts, ...] | None:
+        """The existing nodes it can choose from; None where nobody watches nodes."""
+        return self._once("nodes", lambda: candidates(self.workspace, self.site))
 
     @property
     def use(self) -> Use:
         """What it uses its model for."""
-        return use_for(self.workspace, self.site)
+        return self._once("use", lambda: use_for(self.workspace, self.site))
+
+    @property
+    def template_problems(self) -> tuple[Problem, ...]:
+        """What of its pod template cannot be read; nothing where it has none."""
+        return self._once("template", lambda: tuple(self._read_template()))
+
+    def _read_template(self) -> Iterator[Problem]:
+        inference = self.workspace.inference
+        if inference is not None and inference.template is not None:
+            yield from misfits(inference.template, POD_TEMPLATE, "inference.template", Reason.TEMPLATE_INVALID)
+
+    def _once(self, key: str, answer: Callable[[], _T]) -> _T:
+        """Every rule asks the same questions; each is answered once."""
+        if key not in self._answers:
+            self._answers[key] = answer()
+        found: _T = self._answers[key]
+        return found
 
 
 Finding: TypeAlias = Problem | str

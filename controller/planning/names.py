@@ -12,22 +12,33 @@ LABEL_LENGTH: Final = 63
 SUBDOMAIN_LENGTH: Final = 253
 IMAGE_LENGTH: Final = 512
 
+LABEL_PATTERN: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+"""A DNS-1123 label, as an expression both Python and CEL read."""
+
+SUBDOMAIN_PATTERN: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:[.][a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
+"""A DNS-1123 subdomain, likewise."""
+
+IMAGE_PATTERN: Final = (
+    r"(?:[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,128})?"
+)
+"""An image reference whatever its length, likewise."""
+
 _COMPARED_LENGTH: Final = 100
 _MIN_BEGINNING: Final = 4
 _LETTER_FIRST: Final = "ws-"
-_DNS_LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+_DNS_LABEL: Final = re.compile(LABEL_PATTERN, re.ASCII)
+_SUBDOMAIN: Final = re.compile(SUBDOMAIN_PATTERN, re.ASCII)
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
-_IMAGE: Final = re.compile(
-    r"(?:[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
-    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,128})?",
-    re.ASCII,
-)
+_IMAGE: Final = re.compile(IMAGE_PATTERN, re.ASCII)
 
 
 def is_dns_label(text: str) -> bool:
-    """Whether the text is a DNS-1035 label, as names of Services are; before Kubernetes 1.36 no others are taken."""
+    """Whether the text is a DNS-1123 label, as names of Services are.
+
+    Before Kubernetes 1.36 Services take only those that begin with a letter, DNS-1035 labels.
+    """
     return len(text) <= LABEL_LENGTH and _DNS_LABEL.fullmatch(text) is not None
 
 
@@ -53,7 +64,7 @@ def is_image(text: str) -> bool:
 
 
 def as_dns_label(text: str) -> str:
-    """The DNS-1035 label closest to the text, for a proposal; `workspace` when nothing of it can be kept."""
+    """A DNS-1035 label close to the text, for a proposal; `workspace` when nothing of it can be kept."""
     cleaned = re.sub(r"[^a-z0-9]+", "-", text[: 4 * LABEL_LENGTH].lower(), flags=re.ASCII).strip("-")
     begun = f"{_LETTER_FIRST}{cleaned}" if cleaned[:1].isdigit() else cleaned
     return begun[:LABEL_LENGTH].strip("-") or "workspace"

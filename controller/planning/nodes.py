@@ -24,7 +24,7 @@ class NodeDemand:
 
     Attributes:
         count: how many nodes.
-        instance_type: VM size as the catalogue spells it.
+        instance_type: VM size as the catalogue spells it; empty where existing nodes of any size do.
         gpu_resource: extended resource the GPUs appear as.
         gpus: devices each node must offer.
         provision: whether missing nodes may be claimed; otherwise only existing ones are used.
@@ -38,7 +38,8 @@ class NodeDemand:
 
     def accepts(self, node: Node) -> bool:
         """Whether the node is of the right size; a node without the size label is judged by its GPUs alone."""
-        return not node.instance_type or node.instance_type.lower() == self.instance_type.lower()
+        sizes = {node.instance_type.lower(), self.instance_type.lower()}
+        return "" in sizes or len(sizes) == 1
 
     def usable(self, node: Node) -> bool:
         """Whether pods can run on the node now: Ready, open, staying, not barred, and all its GPUs advertised."""

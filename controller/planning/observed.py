@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from controller.api import labels
 from controller.api.claims import Claim, Taint, parse_taint
@@ -45,6 +46,15 @@ class Node:
         return count_of(dict(self.allocatable), resource)
 
 
+Ref: TypeAlias = tuple[str, str]
+"""Kind and name of an object in the Workspace's namespace."""
+
+
+def ref_of(obj: Json) -> Ref:
+    """What an object with a kind is referred to by."""
+    return str(obj["kind"]), name_of(obj)
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything about one Workspace that is not in the Workspace itself.
@@ -52,16 +62,20 @@ class Observed:
     Attributes:
         claims: claims that carry the Workspace's UID, terminating ones included.
         nodes: nodes that carry the Workspace's UID, and free nodes that match its selector and instance type.
-        deployment: the Deployment of the Workspace's name, whoever owns it; None when there is none.
-        service: the Service of the Workspace's name, whoever owns it.
+        objects: workloads and Services under the names the Workspace's own have, whoever owns them.
         pods: pods that carry the Workspace's name as label.
+        trained: whether the status says that the training run of this very manifest ended well; its Job may be gone.
     """
 
     claims: tuple[Claim, ...] = ()
     nodes: tuple[Node, ...] = ()
-    deployment: Json | None = None
-    service: Json | None = None
+    objects: Mapping[Ref, Json] = field(default_factory=dict)
     pods: tuple[Json, ...] = ()
+    trained: bool = False
+
+    def like(self, wanted: Json) -> Json | None:
+        """The object of the same kind and name; None when there is none."""
+        return self.objects.get(ref_of(wanted))
 
 
 def parse_node(obj: Json) -> Node:

@@ -1,38 +1,17 @@
-"""The whole decision about one Workspace: what is wrong with it, or which nodes and objects it should have."""
+"""The whole decision about one Workspace that can run: which nodes and objects it should have."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from controller.api.json import Json
-from controller.api.messages import Problem, quote
-from controller.api.reasons import Reason
-from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
-from controller.catalog import Preset, Sku
+from controller.api.json import Json, annotations_of, is_deleting
+from controller.api.resources import JOBS
+from controller.api.workspace import Workspace
 from controller.planning.machines import render_machine
 from controller.planning.nodes import NodeDemand, NodePlan, plan_nodes
-from controller.planning.observed import Observed
-from controller.planning.runtimes import choose_runtime
-from controller.planning.site import Site
-from controller.planning.sizing import Use, fit, nodes_needed
-from controller.planning.uses import use_for
-from controller.planning.validation import validate
-from controller.planning.workload import render_deployment, render_service
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A Workspace with every name in it resolved.
-
-    Attributes:
-        preset: the model.
-        sku: the size of the nodes.
-        demand: what is asked of the nodes.
-        use: what the model is used for.
-    """
-
-    preset: Preset
-    sku: Sku
-    demand: NodeDemand
-    use: Use
+from controller.planning.observed import Observed, Ref, is_owned_by, ref_of
+from controller.planning.progress import read_job
+from controller.planning.rendering import INTENT, Rendering, render
+from controller.planning.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,75 +19,81 @@ class Plan:
     """What should exist for a Workspace that can run.
 
     Attributes:
+        demand: what is asked of the nodes now.
         nodes: what to do about nodes and claims.
-        service: the Service to have.
-        deployment: the Deployment to have.
-        start: whether the Deployment is to exist already; it waits for its nodes once, and then stays.
+        services: the Services to have.
+        workload: what makes the pods.
+        start: whether the workload is to be written; it waits for its nodes once, and then stays.
+        remove: own objects it should not have any more.
+        seen: what is observed without objects that have no place any more; the status is about this.
     """
 
+    demand: NodeDemand
     nodes: NodePlan
-    service: Json
-    deployment: Json
+    services: tuple[Json, ...]
+    workload: Json
     start: bool
-
-
-def resolve(workspace: Workspace, obj: Json, site: Site) -> Target | tuple[Problem, ...]:
-    """The Workspace's target, or the reasons why it has none.
-
-    The checks are those of admission, made again because the webhook may have been away when the object came.
-    """
-    problems = validate(obj, site).problems
-    if problems:
-        return problems
-    wish = workspace.inference.preset if workspace.inference else None
-    preset = site.catalog.preset(wish.name) if wish else None
-    sku = site.catalog.sku(workspace.resource.instance_type)
-    if preset is None or sku is None or not sku.gpu_count:
-        return (_unresolvable(workspace),)
-    use = use_for(workspace, site)
-    demand = NodeDemand(
-        count=workspace.resource.count or nodes_needed(preset, sku, use) or DEFAULT_COUNT,
-        instance_type=sku.name,
-        gpu_resource=sku.gpu_resource,
-        gpus=sku.gpu_count,
-        provision=site.auto_provision,
-    )
-    return Target(preset.on(sku, workspace.runtime_wish), sku, demand, use)
-
-
-def _unresolvable(workspace: Workspace) -> Problem:
-    return Problem(
-        Reason.INSTANCE_TYPE_REQUIRED,
-        "resource.instanceType",
-        f"resource.instanceType is {quote(workspace.resource.instance_type)}",
-        "the size of the nodes decides how the model is started",
-        ("set resource.instanceType to the size of the nodes",),
-    )
-
-
-def unreadable(error: ParseError) -> Problem:
-    """The problem of a Workspace whose fields have the wrong types."""
-    return Problem(
-        Reason.FIELD_TYPE_INVALID,
-        error.path,
-        f"{error.path} is {quote(error.actual)}",
-        f"expected {error.expected}",
-        (f"write {error.expected}",),
-    )
+    remove: Mapping[Ref, Json]
+    seen: Observed
 
 
 def make_plan(workspace: Workspace, target: Target, observed: Observed) -> Plan:
     """The plan for what is observed; pure and total."""
-    nodes = plan_nodes(workspace, target.demand, observed)
-    runtime = choose_runtime(workspace.runtime_wish, target.preset, target.sku)
-    layout = fit(target.preset, target.sku, target.use).layout
-    deployment = render_deployment(workspace, target.preset, target.sku, runtime, layout, target.demand.count)
+    rendering = render(workspace, target)
+    live = observed.like(rendering.workload)
+    outdated = _outdated(workspace, rendering, observed)
+    going = {ref: obj for ref, obj in outdated.items() if not is_deleting(obj)}
+    demand = replace(target.demand, count=0) if _gives_back(workspace, rendering, observed) else target.demand
+    nodes = plan_nodes(workspace, demand, observed)
     return Plan(
+        demand=demand,
         nodes=nodes,
-        service=render_service(workspace, target.preset),
-        deployment=deployment,
-        start=observed.deployment is not None or len(nodes.usable) >= target.demand.count,
+        services=rendering.services,
+        workload=rendering.workload,
+        start=_starts(rendering.workload, live, observed, enough=len(nodes.usable) >= target.demand.count),
+        # While the status still says that all is done, a run removed now could be taken for one that was done.
+        remove={} if observed.trained and _has_run(outdated) else going,
+        seen=_without(observed, outdated),
     )
+
+
+def _starts(wanted: Json, live: Json | None, observed: Observed, *, enough: bool) -> bool:
+    """Whether the workload is to be written: once its nodes are there, and from then on where it is no single run."""
+    if live is None:
+        return enough and not observed.trained
+    return not is_deleting(live) and wanted["kind"] != JOBS.kind
+
+
+def _gives_back(workspace: Workspace, rendering: Rendering, observed: Observed) -> bool:
+    """Whether the nodes of a training run that is over are not to be kept."""
+    if rendering.workload["kind"] != JOBS.kind or not workspace.releases_nodes:
+        return False
+    live = observed.like(rendering.workload)
+    return observed.trained if live is None else read_job(live).ended and _is_same_run(rendering.workload, live)
+
+
+def _is_same_run(wanted: Json, live: Json) -> bool:
+    return annotations_of(live).get(INTENT) == annotations_of(wanted).get(INTENT)
+
+
+def _outdated(workspace: Workspace, rendering: Rendering, observed: Observed) -> dict[Ref, Json]:
+    """Own objects that have no place any more: another kind of workload, and a training run of something else."""
+    wanted = {ref_of(obj): obj for obj in (rendering.workload, *rendering.services)}
+    return {
+        ref: live
+        for ref, live in observed.objects.items()
+        if is_owned_by(live, workspace.uid)
+        and (ref not in wanted or (ref[0] == JOBS.kind and not _is_same_run(wanted[ref], live)))
+    }
+
+
+def _without(observed: Observed, outdated: Mapping[Ref, Json]) -> Observed:
+    kept = {ref: live for ref, live in observed.objects.items() if ref not in outdated}
+    return replace(observed, objects=kept, trained=observed.trained and not _has_run(outdated))
+
+
+def _has_run(objects: Mapping[Ref, Json]) -> bool:
+    return any(kind == JOBS.kind for kind, _ in objects)
 
 
 def machines_to_create(workspace: Workspace, target: Target, nodes: NodePlan) -> list[Json]:
@@ -119,7 +104,7 @@ def machines_to_create(workspace: Workspace, target: Target, nodes: NodePlan) ->
             ordinal,
             instance_type=target.sku.name,
             arch=target.sku.arch,
-            disk_gib=target.preset.disk_gib,
+            disk_gib=target.disk_gib,
         )
         for ordinal in nodes.create
     ]

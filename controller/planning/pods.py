@@ -11,7 +11,9 @@ from controller.api.reasons import Reason
 _IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
-_CRASH_REASONS: Final = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "StartError"})
+_CRASH_REASONS: Final = frozenset({"CrashLoopBackOff", "StartError"})
+_START_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+"""States of a container that never ran: a Secret that is missing, a folder that cannot be mounted."""
 _OUT_OF_MEMORY: Final = "OOMKilled"
 
 _ENDED: Final = frozenset({"Failed", "Succeeded"})
@@ -46,7 +48,7 @@ def trouble_of(pod: Json) -> Trouble | None:
     status = pod.get("status") or {}
     if is_ready(pod) or is_deleting(pod) or status.get("phase") in _ENDED:
         return None
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for container in _containers(status):
         trouble = _container_trouble(name_of(pod), container)
         if trouble is not None:
             return trouble
@@ -54,6 +56,23 @@ def trouble_of(pod: Json) -> Trouble | None:
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         return Trouble(Reason.UNSCHEDULABLE, f"pod {name_of(pod)} has no node: {_cut(scheduled.get('message'))}")
     return None
+
+
+def first_failure(pods: Iterable[Json]) -> Trouble | None:
+    """What the first container that failed in a pod that is over ended with; None when none did."""
+    for pod in sorted(pods, key=name_of):
+        status = pod.get("status") or {}
+        if status.get("phase") != "Failed":
+            continue
+        for container in _containers(status):
+            trouble = _container_trouble(name_of(pod), container)
+            if trouble is not None:
+                return trouble
+    return None
+
+
+def _containers(status: Json) -> list[Json]:
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def _container_trouble(pod: str, container: Json) -> Trouble | None:
@@ -65,6 +84,9 @@ def _container_trouble(pod: str, container: Json) -> Trouble | None:
         return Trouble(
             Reason.IMAGE_PULL_FAILED, f"{what}: {waiting['reason']} for {image}: {_cut(waiting.get('message'))}"
         )
+    if waiting.get("reason") in _START_REASONS:
+        cause = _cut(waiting.get("message"))
+        return Trouble(Reason.CONTAINER_CRASHING, f"{what} cannot be started: {waiting['reason']}: {cause}")
     if ended and ended.get("reason") == _OUT_OF_MEMORY:
         return Trouble(Reason.OUT_OF_MEMORY, f"{what} was killed for lack of memory, {_restarts(container)}")
     if waiting.get("reason") in _CRASH_REASONS or (ended and ended.get("exitCode") and not _running(container)):

@@ -4,7 +4,7 @@ The API server's schema says the same after us; a mutating webhook sees objects 
 schema allows is told in one sentence and not looked into.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, islice
@@ -53,9 +53,13 @@ class MapOf:
 Shape: TypeAlias = Kind | Text | ListOf | MapOf | Mapping[str, "Shape"]
 """What a field may hold; a mapping lists the fields that are known, others are left to the API server."""
 
+MAX_ADAPTERS: Final = 10
+"""Entries of `inference.adapters`. Source: kaito-project/kaito `api/v1beta1`."""
+
 _NAME: Final = Text(253)
 _IMAGE: Final = Text(512)
-_PULL_SECRETS: Final = ListOf(Kind.TEXT, most=100)
+_LABEL_VALUE: Final = Text(63)
+_PULL_SECRETS: Final = ListOf(_NAME, most=100)
 
 PRESET: Final[Shape] = {
     "name": _NAME,
@@ -65,7 +69,7 @@ PRESET: Final[Shape] = {
 
 DATA_SOURCE: Final[Shape] = {
     "name": _NAME,
-    "urls": ListOf(Kind.TEXT, most=1000),
+    "urls": ListOf(Text(2048), most=1000),
     "volumeSource": Kind.OBJECT,
     "image": _IMAGE,
     "imagePullSecrets": _PULL_SECRETS,
@@ -96,20 +100,20 @@ WORKSPACE: Final[Shape] = {
         "count": Kind.WHOLE,
         "instanceType": _NAME,
         "labelSelector": {
-            "matchLabels": MapOf(Kind.TEXT, most=64),
+            "matchLabels": MapOf(_LABEL_VALUE, most=64),
             "matchExpressions": ListOf(
-                {"key": Kind.TEXT, "operator": Kind.TEXT, "values": ListOf(Kind.TEXT)},
+                {"key": Text(317), "operator": Text(32), "values": ListOf(_LABEL_VALUE, most=64)},
                 most=64,
             ),
         },
-        "preferredNodes": ListOf(Kind.TEXT, most=1000),
-        "partition": {"mode": Kind.TEXT, "profile": Kind.TEXT, "count": Kind.WHOLE},
+        "preferredNodes": ListOf(_NAME, most=1000),
+        "partition": {"mode": Kind.TEXT, "profile": Text(32), "count": Kind.WHOLE},
     },
     "inference": {
         "preset": PRESET,
         "template": Kind.OBJECT,
         "config": _NAME,
-        "adapters": ListOf({"source": DATA_SOURCE, "strength": Text(32)}, most=10),
+        "adapters": ListOf({"source": DATA_SOURCE, "strength": Text(32)}, most=MAX_ADAPTERS),
     },
     "tuning": TUNING,
 }
@@ -127,7 +131,7 @@ def shape_problems(obj: Any) -> Iterator[Problem]:
     Null counts as absent. What has none can be parsed: the shape covers every field `parse_workspace` reads. Of a field
     that is too large only that is told, its entries are not looked at.
     """
-    return _walk(obj, WORKSPACE, "")
+    return iter(()) if _FITS(obj) else _walk(obj, WORKSPACE, "")
 
 
 def _walk(value: Any, shape: Shape, path: str) -> Iterator[Problem]:
@@ -153,6 +157,8 @@ def _walk(value: Any, shape: Shape, path: str) -> Iterator[Problem]:
 
 def _needs_a_look(entry: Any, shape: Shape) -> bool:
     # Most entries are plain strings that are right; naming each one's path would cost more than all the rest.
+    if isinstance(shape, Text):
+        return not (isinstance(entry, str) and len(entry) <= shape.most)
     return not (isinstance(shape, Kind) and _matches(entry, shape))
 
 
@@ -227,3 +233,39 @@ def _type_of(value: Any) -> str:
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
+
+
+def _checker(shape: Shape) -> Callable[[Any], bool]:
+    """Whether a value has a shape, and nothing else: almost every manifest has, and each is asked several times."""
+    match shape:
+        case Text(most=most):
+            return lambda value: isinstance(value, str) and len(value) <= most
+        case ListOf(entry=entry, most=most):
+            return _container_checker(list, most, _checker(entry), iter)
+        case MapOf(value=entry, most=most):
+            return _container_checker(dict, most, _checker(entry), dict.values)
+        case Mapping():
+            return _fields_checker([(key, _checker(inner)) for key, inner in shape.items()])
+        case _:
+            return lambda value: _matches(value, shape)
+
+
+def _container_checker(
+    kind: type, most: int | None, check: Callable[[Any], bool], entries: Callable[[Any], Iterable[Any]]
+) -> Callable[[Any], bool]:
+    def fits(value: Any) -> bool:
+        return isinstance(value, kind) and (most is None or len(value) <= most) and all(map(check, entries(value)))
+
+    return fits
+
+
+def _fields_checker(fields: list[tuple[str, Callable[[Any], bool]]]) -> Callable[[Any], bool]:
+    def fits(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return False
+        return all(value.get(key) is None or check(value[key]) for key, check in fields)
+
+    return fits
+
+
+_FITS: Final = _checker(WORKSPACE)

@@ -1,17 +1,32 @@
 """The installation a Workspace is judged and planned for: what is known there, and what is allowed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from controller.catalog import Catalog, Price, Sku, load_catalog
+from controller.catalog import Catalog, Preset, Price, Sku, load_catalog
+from controller.catalog.prices import REFERENCE_REGIONS
+from controller.planning.node_facts import NodeFacts
+from controller.planning.sizing import Suggestion, Use, suggest
 
 ConfigMaps: TypeAlias = Callable[[str, str], Mapping[str, str] | None]
 """The data of a ConfigMap by namespace and name, as known now; None where none is known. Never waits."""
 
+Nodes: TypeAlias = Callable[[], Collection[NodeFacts] | None]
+"""The nodes of the cluster as known now; None where nobody watches them. Never waits."""
+
+REMEMBERED: Final = 512
+"""Answers a site remembers; more are only asked for by somebody who varies a number."""
+
+_Answers: TypeAlias = dict[tuple[str, Use], tuple[Preset, tuple[Suggestion, ...]]]
+
 
 def no_config_maps(namespace: str, name: str) -> None:
     """Nothing is known of any ConfigMap."""
+
+
+def no_nodes() -> None:
+    """Nobody watches nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +37,9 @@ class Site:
         catalog: models and sizes.
         auto_provision: whether nodes are made for Workspaces; otherwise existing ones are used.
         region: the cloud's region, for prices; empty where it is not known.
-        allowed: lower-case names of the sizes that may be chosen for users; empty allows every current one.
+        allowed: lower-case names of the sizes nodes may be made of; empty allows all.
         config_maps: what is known of the users' configuration.
+        nodes: what is known of the nodes there are.
     """
 
     catalog: Catalog = field(default_factory=load_catalog)
@@ -31,11 +47,30 @@ class Site:
     region: str = ""
     allowed: frozenset[str] = frozenset()
     config_maps: ConfigMaps = no_config_maps
+    nodes: Nodes = no_nodes
+    _answers: _Answers = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def price(self, sku: Sku) -> Price | None:
-        """The list price of one machine of a size here; None where nobody knows it."""
-        return self.catalog.price(sku, self.region) if self.region else None
+        """The list price of one machine of a size here; None where nobody knows it.
+
+        While the region is not known, that of the first reference region that has one; the price names its region.
+        """
+        regions = (self.region,) if self.region else REFERENCE_REGIONS.get(self.catalog.cloud, ())
+        return next((price for region in regions if (price := self.catalog.price(sku, region)) is not None), None)
 
     def allows(self, sku: Sku) -> bool:
-        """Whether nodes of a size may be proposed to users."""
+        """Whether nodes of a size may be made."""
         return not self.allowed or sku.name.lower() in self.allowed
+
+    def suggestions(self, preset: Preset, use: Use) -> tuple[Suggestion, ...]:
+        """The allowed sizes that fit a use of a preset, at most three, best first.
+
+        The sums over all sizes are made once; while a site lives neither its catalogue nor its prices change.
+        """
+        known, found = self._answers.get((preset.name, use), (None, ()))
+        if known is not preset:
+            found = suggest(preset, self.catalog, use, allowed=self.allows, price=self.price)
+            if len(self._answers) >= REMEMBERED:
+                self._answers.clear()
+            self._answers[preset.name, use] = (preset, found)
+        return found

@@ -1,64 +1,35 @@
 """The status of a Workspace, computed from what is observed; the same input always gives the same words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Final
 
-from controller.api.claims import Claim
 from controller.api.conditions import FALSE, TRUE, Condition, conditions_of, merge_conditions, root_condition
 from controller.api.json import Json
 from controller.api.messages import TEXT_LIMIT, Problem, shorten
-from controller.api.reasons import Reason, is_waiting
+from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, Workspace
+from controller.planning.node_status import node_conditions
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Node, Observed, is_owned_by
 from controller.planning.pods import first_trouble
+from controller.planning.progress import counted, read_server, server_of
+from controller.planning.training_status import has_succeeded, training_conditions, training_state
 
-CLAIM_MESSAGE_CHARACTERS = 400
-"""Characters of a claim's message that are shown on the Workspace."""
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """How far the Deployment is.
-
-    Attributes:
-        wanted: pods that should serve.
-        ready: pods that serve the present spec.
-        settled: whether the Deployment's controller has seen the present spec and rolled it out.
-        overdue: the message of the rollout's own deadline once it has passed; empty before.
-        refusal: why pods cannot be created, such as a quota; empty when they can.
-    """
-
-    wanted: int
-    ready: int
-    settled: bool
-    overdue: str = ""
-    refusal: str = ""
+REFUSAL_CHARACTERS: Final = 400
+"""Characters of a workload controller's message that are shown on the Workspace."""
 
 
-def read_workload(deployment: Json) -> Workload:
-    """The progress a Deployment reports."""
-    spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
-    wanted = int(spec.get("replicas", 1))
-    seen = int(status.get("observedGeneration") or 0) >= int((deployment.get("metadata") or {}).get("generation") or 0)
-    updated, total = int(status.get("updatedReplicas") or 0), int(status.get("replicas") or 0)
-    conditions: dict[str, Json] = {c.get("type"): c for c in status.get("conditions") or []}
-    progressing, failing = conditions.get("Progressing", {}), conditions.get("ReplicaFailure", {})
-    overdue = progressing.get("reason") == "ProgressDeadlineExceeded"
-    return Workload(
-        wanted=wanted,
-        ready=int(status.get("readyReplicas") or 0),
-        settled=seen and updated >= wanted and total == updated,
-        overdue=str(progressing.get("message") or "deadline exceeded") if overdue else "",
-        refusal=str(failing.get("message") or "refused") if failing.get("status") == TRUE else "",
-    )
-
-
-def conditions_for(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
+def conditions_for(workspace: Workspace, demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
     """The conditions of a Workspace that can run, root conditions included."""
     machines, resources = node_conditions(demand, plan, observed)
+    if workspace.tuning is not None:
+        training = training_conditions(workspace, observed, resources)
+        # What has ended well stays well, whatever becomes of its nodes.
+        deciding = training[-1:] if has_succeeded(training) else [resources, *training]
+        return [machines, resources, *training, *_roots(deciding, Reason.TRAINING_SUCCEEDED)]
     inference = inference_condition(observed, resources)
-    return [machines, resources, inference, *_roots([resources, inference])]
+    return [machines, resources, inference, *_roots([resources, inference], Reason.WORKSPACE_READY)]
 
 
 def blocked_conditions(
@@ -79,14 +50,19 @@ def blocked_conditions(
         known: conditions that hold all the same, MachineReady and ResourceReady.
     """
     first, message = problems[0].reason, _told(problems)
-    deployment = observed.deployment
-    serving = deployment is not None and is_owned_by(deployment, workspace.uid) and _serves(read_workload(deployment))
-    if serving:
-        inference = Condition(ConditionType.INFERENCE_READY, TRUE, Reason.INFERENCE_READY, _serving_text(observed))
+    stopped = Condition("", FALSE, first, message)
+    resources = [] if known else [replace(stopped, type=ConditionType.RESOURCE_READY)]
+    roots = [replace(stopped, type=type_) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
+    if workspace.tuning is not None:
+        training = training_conditions(workspace, observed, stopped)
+        if has_succeeded(training):
+            return [*known, *resources, *training, *_roots(training[-1:], Reason.TRAINING_SUCCEEDED)]
+        return [*known, *resources, *training, *roots]
+    server = server_of(observed)
+    if server is not None and is_owned_by(server, workspace.uid) and (progress := read_server(server)).serves:
+        inference = _serving(progress.text)
     else:
-        inference = Condition(ConditionType.INFERENCE_READY, FALSE, first, message)
-    resources = [] if known else [Condition(ConditionType.RESOURCE_READY, FALSE, first, message)]
-    roots = [Condition(type_, FALSE, first, message) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
+        inference = replace(stopped, type=ConditionType.INFERENCE_READY)
     return [*known, *resources, inference, *roots]
 
 
@@ -95,14 +71,8 @@ def _told(problems: Sequence[Problem]) -> str:
     others = len(problems) - 1
     if not others:
         return problems[0].text
-    more = f" (and {_count(others, 'more problem')})"
+    more = f" (and {counted(others, 'more problem')})"
     return shorten(problems[0].text, TEXT_LIMIT - len(more)) + more
-
-
-def node_conditions(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
-    """MachineReady and ResourceReady, which hold whatever becomes of the workload."""
-    machines = machine_condition(demand, plan, observed.claims)
-    return [machines, resource_condition(demand, plan, machines)]
 
 
 def deleting_conditions(previous: dict[str, Condition], remaining: str) -> list[Condition]:
@@ -116,114 +86,53 @@ def deleting_conditions(previous: dict[str, Condition], remaining: str) -> list[
     return [deleting, *gone]
 
 
-def _roots(dependents: Sequence[Condition]) -> list[Condition]:
-    return [
-        root_condition(ConditionType.WORKSPACE_READY, dependents, Reason.WORKSPACE_READY),
-        root_condition(ConditionType.READY, dependents, Reason.WORKSPACE_READY),
-    ]
-
-
-def machine_condition(demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim]) -> Condition:
-    """MachineReady: whether every claim made for the Workspace is ready, else what holds up the first that is not."""
-    active = sorted((claim for claim in claims if not claim.deleting), key=lambda claim: claim.name)
-    ready = sum(claim.ready for claim in active)
-    needed = len(active) + len(plan.create)
-    existing = len(plan.members) + len(plan.take)
-    if needed == 0 and existing >= demand.count:
-        text = f"{_count(existing, 'existing node')} in use"
-        return Condition(ConditionType.MACHINE_READY, TRUE, Reason.NO_MACHINES_NEEDED, text)
-    if needed == 0 and not demand.provision:
-        text = (
-            f"{existing} of {_count(demand.count, 'node')} found, and this installation makes none: {_wanted(demand)}"
-        )
-        return Condition(ConditionType.MACHINE_READY, FALSE, Reason.NODES_PENDING, text)
-    if needed and ready == needed:
-        text = f"{ready} of {_count(needed, 'machine')} ready"
-        return Condition(ConditionType.MACHINE_READY, TRUE, Reason.MACHINES_READY, text)
-    return _held_up(active, ready, max(needed, 1))
-
-
-def _held_up(active: Sequence[Claim], ready: int, needed: int) -> Condition:
-    """The claim people must act on comes before those that merely take their time."""
-    progress = f"{ready} of {_count(needed, 'machine')} ready"
-    held = [(holdup, claim) for claim in active if not claim.ready and (holdup := claim.holdup) is not None]
-    if held:
-        holdup, claim = min(held, key=lambda pair: (pair[0].status != FALSE, is_waiting(pair[0].reason), pair[1].name))
-        text = f"{progress}; {claim.name}: {shorten(holdup.message, CLAIM_MESSAGE_CHARACTERS)}"
-        return Condition(ConditionType.MACHINE_READY, FALSE, holdup.reason or Reason.MACHINES_PENDING, text)
-    waiting = next((claim.name for claim in active if not claim.ready), "")
-    text = f"{progress}; {waiting}: no provisioner has reported on it yet" if waiting else progress
-    return Condition(ConditionType.MACHINE_READY, FALSE, Reason.MACHINES_PENDING, text)
-
-
-def resource_condition(demand: NodeDemand, plan: NodePlan, machines: Condition) -> Condition:
-    """ResourceReady: whether enough nodes can run pods now, else the nearest cause."""
-    if len(plan.usable) >= demand.count:
-        text = f"{len(plan.usable)} of {_count(demand.count, 'node')} ready with {_gpus(demand)} each"
-        return Condition(ConditionType.RESOURCE_READY, TRUE, Reason.RESOURCES_READY, text)
-    lacking = [node for node in plan.members if node not in plan.usable]
-    if lacking and (machines.status == TRUE or len(plan.members) >= demand.count):
-        return _node_trouble(demand, lacking[0])
-    if machines.status != TRUE:
-        return replace(machines, type=ConditionType.RESOURCE_READY)
-    text = f"{len(plan.usable)} of {_count(demand.count, 'node')} ready; waiting for nodes to join the cluster"
-    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.NODES_PENDING, text)
-
-
-def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
-    if node.unschedulable:
-        return _node_not_ready(f"node {node.name} is cordoned")
-    if not node.ready:
-        return _node_not_ready(
-            f"node {node.name} is not Ready: {shorten(node.not_ready_message, CLAIM_MESSAGE_CHARACTERS)}"
-        )
-    barrier = demand.barrier(node)
-    if barrier is not None:
-        return _node_not_ready(f"node {node.name} carries the taint {barrier.text}, which keeps the pods away")
-    offered = node.gpus(demand.gpu_resource)
-    text = (
-        f"node {node.name} is Ready but offers {offered} of {_gpus(demand)}; its driver or device plugin is not up yet"
-    )
-    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.GPUS_NOT_ADVERTISED, text)
-
-
-def _node_not_ready(text: str) -> Condition:
-    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.NODE_NOT_READY, text)
+def _roots(dependents: Sequence[Condition], done: Reason) -> list[Condition]:
+    return [root_condition(type_, dependents, done) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
 
 
 def inference_condition(observed: Observed, resources: Condition) -> Condition:
     """InferenceReady: whether every pod serves, else the gravest trouble of a pod, else what is waited for."""
-    if observed.deployment is None:
+    server = server_of(observed)
+    if server is None:
         if resources.status == TRUE:
-            return _not_serving(Reason.PODS_PENDING, "the Deployment is being created")
-        return _not_serving(Reason.WAITING_FOR_NODES, "the Deployment is created once the nodes are ready")
-    workload = read_workload(observed.deployment)
-    if _serves(workload):
-        return Condition(ConditionType.INFERENCE_READY, TRUE, Reason.INFERENCE_READY, _serving_text(observed))
+            return _not_serving(Reason.PODS_PENDING, "the pods are about to be made")
+        return _not_serving(Reason.WAITING_FOR_NODES, "pods are made once the nodes are ready")
+    progress = read_server(server)
+    if progress.serves:
+        return _serving(progress.text)
     trouble = first_trouble(observed.pods)
-    progress = f"{workload.ready} of {_count(workload.wanted, 'pod')} ready"
     if trouble is not None:
-        return _not_serving(trouble.reason, f"{progress}; {trouble.message}")
-    if workload.refusal:
-        return _not_serving(Reason.OBJECT_REFUSED, f"{progress}; {shorten(workload.refusal, CLAIM_MESSAGE_CHARACTERS)}")
-    if workload.overdue:
-        return _not_serving(Reason.STARTUP_TIMEOUT, f"{progress}; {workload.overdue}")
+        return _not_serving(trouble.reason, f"{progress.text}; {trouble.message}")
+    if progress.refusal:
+        refusal = shorten(progress.refusal, REFUSAL_CHARACTERS)
+        return _not_serving(Reason.OBJECT_REFUSED, f"{progress.text}; {refusal}")
+    if progress.overdue:
+        return _not_serving(Reason.STARTUP_TIMEOUT, f"{progress.text}; {progress.overdue}")
     if resources.status != TRUE:
-        return _not_serving(Reason.WAITING_FOR_NODES, f"{progress}; {resources.message}")
-    return _not_serving(Reason.PODS_PENDING, f"{progress}; the image is pulled and the model loaded")
+        return _not_serving(Reason.WAITING_FOR_NODES, f"{progress.text}; {resources.message}")
+    return _not_serving(Reason.PODS_PENDING, f"{progress.text}; the image is pulled and the model loaded")
 
 
-def _serves(workload: Workload) -> bool:
-    return workload.settled and 0 < workload.wanted <= workload.ready
-
-
-def _serving_text(observed: Observed) -> str:
-    workload = read_workload(observed.deployment or {})
-    return f"{workload.ready} of {_count(workload.wanted, 'pod')} ready"
+def _serving(text: str) -> Condition:
+    return Condition(ConditionType.INFERENCE_READY, TRUE, Reason.INFERENCE_READY, text)
 
 
 def _not_serving(reason: Reason, text: str) -> Condition:
     return Condition(ConditionType.INFERENCE_READY, FALSE, reason, text)
+
+
+def state_of(workspace: Workspace, conditions: Sequence[Condition], before: str) -> str:
+    """The whole in one word, as KAITO's users know it.
+
+    Args:
+        workspace: whose state it is.
+        conditions: its conditions.
+        before: the word that stands now; what was ready once is not pending again.
+    """
+    if workspace.tuning is not None:
+        return training_state(conditions)
+    serves = any(each.type == ConditionType.READY and each.status == TRUE for each in conditions)
+    return "Ready" if serves else "NotReady" if before in ("Ready", "NotReady") else "Pending"
 
 
 def render_status(
@@ -242,6 +151,7 @@ def render_status(
     settled = merge_conditions(conditions_of(obj), conditions, generation=workspace.generation, now=now)
     status: Json = {
         "observedGeneration": workspace.generation,
+        "state": state_of(workspace, conditions, str((obj.get("status") or {}).get("state") or "")),
         "conditions": [condition.as_json() for condition in settled],
         "workerNodes": [node.name for node in nodes],
     }
@@ -251,17 +161,5 @@ def render_status(
 def owned_part(status: Json) -> Json:
     """What of a stored status is ours to write; other writers may keep conditions of their own beside it."""
     ours = [entry for entry in status.get("conditions") or [] if entry.get("type") in set(ConditionType)]
-    kept = ("observedGeneration", "workerNodes", "targetNodeCount")
+    kept = ("observedGeneration", "state", "workerNodes", "targetNodeCount")
     return {**{key: status[key] for key in kept if key in status}, "conditions": ours}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _gpus(demand: NodeDemand) -> str:
-    return f"{demand.gpus} {demand.gpu_resource}"
-
-
-def _wanted(demand: NodeDemand) -> str:
-    return f"add a {demand.instance_type} node with {_gpus(demand)} that the label selector accepts"

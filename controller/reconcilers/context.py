@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from controller.api.json import Json, Key, metadata_of
+from controller.planning.observed import Ref
 from controller.planning.site import Site
 from controller.reconcilers.informers import Informers
 from controller.runtime.client import Client
 from controller.runtime.events import Recorder
+
+Applied: TypeAlias = tuple[str, int, str]
+"""UID and generation an object had after it was written, and the digest of what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,7 @@ class Context:
         site: gives the installation as it is known now; it may change while the program runs.
         written: per Workspace, the version the cache showed when its status was last written, and what the API server
             answered. It spares a second write while the cache lags; losing it costs one redundant request.
+        applied: per Workspace, what its objects were when they were last written. Losing it costs one more write.
     """
 
     client: Client
@@ -25,6 +31,7 @@ class Context:
     informers: Informers
     site: Callable[[], Site]
     written: dict[Key, tuple[str, Json]] = field(default_factory=dict)
+    applied: dict[Key, dict[Ref, Applied]] = field(default_factory=dict)
 
     def latest(self, key: Key) -> Json | None:
         """The Workspace as known now: from the cache, or our own newer status write."""
@@ -32,6 +39,7 @@ class Context:
         cached = self.informers.workspaces.get(name, namespace)
         if cached is None:
             self.written.pop(key, None)
+            self.applied.pop(key, None)
             return None
         seen, answer = self.written.get(key, ("", cached))
         return answer if seen == version_of(cached) else cached

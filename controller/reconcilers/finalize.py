@@ -10,13 +10,14 @@ from typing import Final
 from controller.api import labels
 from controller.api.claims import READY
 from controller.api.conditions import conditions_of, merge_conditions
-from controller.api.json import Json, is_deleting, name_of, namespace_of, uid_of
+from controller.api.json import Json, is_deleting
 from controller.api.messages import shorten
 from controller.api.reasons import Reason
-from controller.api.resources import DEPLOYMENTS, SERVICES, WORKSPACES, Resource
+from controller.api.resources import WORKSPACES
 from controller.api.workspace import Workspace
 from controller.planning.nodes import is_taken
 from controller.planning.observed import Observed, is_owned_by
+from controller.planning.rendering import object_names
 from controller.planning.status import deleting_conditions
 from controller.reconcilers.context import Context, version_of
 from controller.reconcilers.nodes import delete_claims, live_claims, release_node
@@ -24,6 +25,7 @@ from controller.reconcilers.observe import claims_of, observe
 from controller.reconcilers.refusals import refused
 from controller.reconcilers.report import now, write_status
 from controller.reconcilers.story import NORMAL
+from controller.reconcilers.workload import delete_own
 from controller.runtime.errors import Conflict, Forbidden, Invalid, NotFound
 from controller.runtime.reconciler import DONE, Result
 
@@ -46,7 +48,7 @@ async def finalize(context: Context, workspace: Workspace, obj: Json) -> Result:
     """One step of the clean-up; each part is tried even when another fails, and what is left is told."""
     if labels.WORKSPACE_FINALIZER not in workspace.finalizers:
         return DONE
-    observed = observe(context.informers, workspace)
+    observed = observe(context.informers, workspace, obj)
     left: list[str] = []
     for part in (_delete_workload, _delete_claims, _release_nodes):
         try:
@@ -65,9 +67,10 @@ async def finalize(context: Context, workspace: Workspace, obj: Json) -> Result:
 
 async def _delete_workload(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:
     del obj
-    for resource, live in ((DEPLOYMENTS, observed.deployment), (SERVICES, observed.service)):
+    for resource, name in object_names(workspace):
+        live = observed.objects.get((resource.kind, name))
         if live is not None and is_owned_by(live, workspace.uid) and not is_deleting(live):
-            await _delete(context, resource, live)
+            await delete_own(context, workspace, resource, name, live)
     return []
 
 
@@ -97,11 +100,6 @@ def _waited_long(obj: Json) -> bool:
     """Whether pods had their time to end; a dead node's pods never do, and must not hold the Workspace for ever."""
     since = datetime.fromisoformat(str(obj["metadata"]["deletionTimestamp"]))
     return datetime.now(UTC) - since > POD_PATIENCE
-
-
-async def _delete(context: Context, resource: Resource, live: Json) -> None:
-    with suppress(NotFound, Conflict):
-        await context.client.delete(resource, name_of(live), namespace=namespace_of(live), uid=uid_of(live))
 
 
 async def _write_finalizers(context: Context, workspace: Workspace, obj: Json, finalizers: tuple[str, ...]) -> None:

@@ -5,12 +5,26 @@ from dataclasses import dataclass, fields
 
 from controller.api import labels
 from controller.api.json import Json, labels_of, metadata_of
-from controller.api.resources import DEPLOYMENTS, MACHINES, NODES, PODS, SERVICES, WORKSPACES
+from controller.api.resources import (
+    DEPLOYMENTS,
+    JOBS,
+    MACHINES,
+    NODES,
+    PODS,
+    SERVICES,
+    STATEFUL_SETS,
+    WORKSPACES,
+    Resource,
+)
+from controller.catalog.mig import MIG_RESOURCE_PREFIX
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 
 BY_WORKSPACE = "workspace"
 """Index over `namespace/name` of the Workspace an object serves."""
+
+BY_CONFIG = "config"
+"""Index over `namespace/name` of the ConfigMap a Workspace names."""
 
 FREE = "free"
 """Index over nodes that serve nobody; its one value is `free` itself."""
@@ -25,24 +39,45 @@ class Informers:
     nodes: Informer
     pods: Informer
     deployments: Informer
+    stateful_sets: Informer
+    jobs: Informer
     services: Informer
+    config_maps: Informer
+
+    def of(self, resource: Resource) -> Informer:
+        """The informer of a kind of object the operator writes."""
+        found = {
+            DEPLOYMENTS: self.deployments,
+            STATEFUL_SETS: self.stateful_sets,
+            JOBS: self.jobs,
+            SERVICES: self.services,
+        }
+        return found[resource]
 
     def all(self) -> list[Informer]:
         """Every informer, in the order they are started."""
         return [getattr(self, entry.name) for entry in fields(self)]
 
 
-def build_informers(client: Client) -> Informers:
-    """The informers of the operator; pods and workloads of others never arrive."""
+def build_informers(client: Client, config_maps: Informer) -> Informers:
+    """The informers of the operator; pods and workloads of others never arrive.
+
+    Args:
+        client: to the API server.
+        config_maps: the users' configuration.
+    """
     ours = labels.WORKSPACE
     by_owner, by_name = {BY_WORKSPACE: claimed_by}, {BY_WORKSPACE: named_by}
     return Informers(
-        workspaces=Informer(client, WORKSPACES, transform=without_noise),
+        workspaces=Informer(client, WORKSPACES, transform=without_noise, indexes={BY_CONFIG: configured_by}),
         machines=Informer(client, MACHINES, labels=ours, transform=without_noise, indexes=by_owner),
         nodes=Informer(client, NODES, transform=slim_node, indexes={**by_owner, FREE: free}),
         pods=Informer(client, PODS, labels=ours, transform=slim_pod, indexes=by_name),
         deployments=Informer(client, DEPLOYMENTS, labels=ours, transform=without_noise),
+        stateful_sets=Informer(client, STATEFUL_SETS, labels=ours, transform=without_noise),
+        jobs=Informer(client, JOBS, labels=ours, transform=without_noise),
         services=Informer(client, SERVICES, labels=ours, transform=without_noise),
+        config_maps=config_maps,
     )
 
 
@@ -58,6 +93,14 @@ def named_by(obj: Json) -> Iterable[str]:
     found = labels_of(obj)
     if labels.WORKSPACE in found:
         yield f"{metadata_of(obj).get('namespace', '')}/{found[labels.WORKSPACE]}"
+
+
+def configured_by(obj: Json) -> Iterable[str]:
+    """The ConfigMaps a Workspace names."""
+    for block in ("inference", "tuning"):
+        name = (obj.get(block) or {}).get("config")
+        if name:
+            yield f"{metadata_of(obj).get('namespace', '')}/{name}"
 
 
 def free(obj: Json) -> Iterable[str]:
@@ -79,13 +122,18 @@ def slim_node(obj: Json) -> Json:
         "metadata": _identity(obj),
         "spec": {"unschedulable": bool(spec.get("unschedulable")), "taints": spec.get("taints") or []},
         "status": {
-            "allocatable": {
-                key: value
-                for key, value in (status.get("allocatable") or {}).items()
-                if key in (labels.NVIDIA_GPU, labels.AMD_GPU)
-            },
+            "allocatable": _devices(status.get("allocatable")),
+            "capacity": _devices(status.get("capacity")),
             "conditions": [_brief(entry) for entry in status.get("conditions") or [] if entry.get("type") == "Ready"],
         },
+    }
+
+
+def _devices(resources: Json | None) -> Json:
+    """Of the resources of a node: its GPUs, and slices of them."""
+    named = (labels.NVIDIA_GPU, labels.AMD_GPU)
+    return {
+        key: value for key, value in (resources or {}).items() if key in named or key.startswith(MIG_RESOURCE_PREFIX)
     }
 
 

@@ -13,7 +13,8 @@ from controller.api.workspace import Workspace
 from controller.planning.machines import ownership_labels
 from controller.planning.nodes import NodePlan, plan_nodes
 from controller.planning.observed import Node
-from controller.planning.plan import Target, machines_to_create
+from controller.planning.plan import machines_to_create
+from controller.planning.target import Target
 from controller.reconcilers.context import Context
 from controller.reconcilers.observe import claims_of, observe
 from controller.reconcilers.refusals import Blocked, name_taken
@@ -40,7 +41,7 @@ async def _create_claims(context: Context, workspace: Workspace, obj: Json, targ
     if not await _still_wanted(context, workspace):
         return
     claims = claims_of(await live_claims(context, workspace.uid), workspace.uid)
-    observed = replace(observe(context.informers, workspace), claims=claims)
+    observed = replace(observe(context.informers, workspace, obj), claims=claims)
     for machine in machines_to_create(workspace, target, plan_nodes(workspace, target.demand, observed)):
         try:
             await context.client.create(MACHINES, machine)

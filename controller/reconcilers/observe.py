@@ -2,23 +2,46 @@
 
 from controller.api import labels
 from controller.api.claims import Claim, parse_claim
+from controller.api.conditions import TRUE, conditions_of
 from controller.api.json import Json, labels_of
-from controller.api.workspace import Workspace
-from controller.planning.observed import Observed, parse_node, selects
+from controller.api.workspace import ConditionType, Workspace
+from controller.planning.observed import Observed, Ref, parse_node, selects
+from controller.planning.rendering import object_names
 from controller.reconcilers.informers import BY_WORKSPACE, FREE, Informers
 
 
-def observe(informers: Informers, workspace: Workspace) -> Observed:
-    """The surroundings of the Workspace as the caches show them."""
+def observe(informers: Informers, workspace: Workspace, obj: Json) -> Observed:
+    """The surroundings of the Workspace as the caches show them.
+
+    Args:
+        informers: the caches.
+        workspace: the typed view of `obj`.
+        obj: the Workspace as stored, whose status remembers what is not to be done twice.
+    """
     key = f"{workspace.namespace}/{workspace.name}"
     nodes = [*informers.nodes.by_index(BY_WORKSPACE, key), *_candidates(informers, workspace)]
     return Observed(
         claims=claims_of(informers.machines.by_index(BY_WORKSPACE, key), workspace.uid),
         nodes=tuple(parse_node(node) for node in nodes),
-        deployment=informers.deployments.get(workspace.name, workspace.namespace),
-        service=informers.services.get(workspace.name, workspace.namespace),
+        objects=_objects(informers, workspace),
         pods=tuple(informers.pods.by_index(BY_WORKSPACE, key)),
+        trained=_trained(workspace, obj),
     )
+
+
+def _objects(informers: Informers, workspace: Workspace) -> dict[Ref, Json]:
+    return {
+        (resource.kind, name): found
+        for resource, name in object_names(workspace)
+        if (found := informers.of(resource).get(name, workspace.namespace)) is not None
+    }
+
+
+def _trained(workspace: Workspace, obj: Json) -> bool:
+    succeeded = conditions_of(obj).get(ConditionType.WORKSPACE_SUCCEEDED)
+    if workspace.tuning is None or succeeded is None or succeeded.status != TRUE:
+        return False
+    return succeeded.observed_generation == workspace.generation
 
 
 def claims_of(objects: list[Json], uid: str) -> tuple[Claim, ...]:

@@ -19,6 +19,8 @@ _TOLD = (
     ConditionType.MACHINE_READY,
     ConditionType.RESOURCE_READY,
     ConditionType.INFERENCE_READY,
+    ConditionType.JOB_STARTED,
+    ConditionType.WORKSPACE_SUCCEEDED,
     ConditionType.WORKSPACE_READY,
 )
 """Conditions that have a story of their own; `Ready` would only repeat it."""

@@ -6,7 +6,8 @@ from controller.api import labels
 from controller.api.conditions import is_true
 from controller.api.json import Json, Key, key_of, labels_of, metadata_of
 from controller.api.workspace import ConditionType
-from controller.reconcilers.informers import FREE, Informers, claimed_by, free, named_by
+from controller.planning.rendering import OWNED
+from controller.reconcilers.informers import BY_CONFIG, FREE, Informers, claimed_by, free, named_by
 
 Enqueue = Callable[[Key], None]
 
@@ -16,9 +17,10 @@ def connect(informers: Informers, enqueue: Enqueue) -> None:
     informers.workspaces.on_change(lambda old, new: enqueue(key_of(new or old or {})))
     for informer in (informers.machines, informers.nodes):
         informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, claimed_by))
-    for informer in (informers.pods, informers.deployments, informers.services):
+    for informer in (informers.pods, *map(informers.of, OWNED)):
         informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, named_by))
     informers.nodes.on_change(lambda old, new: _enqueue_waiting(informers, enqueue, old, new))
+    informers.config_maps.on_change(lambda old, new: _enqueue_configured(informers, enqueue, old, new))
 
 
 def _enqueue_named(
@@ -29,6 +31,15 @@ def _enqueue_named(
     for key in {key for obj in (old, new) if obj is not None for key in names(obj)}:
         namespace, _, name = key.partition("/")
         enqueue((namespace, name))
+
+
+def _enqueue_configured(informers: Informers, enqueue: Enqueue, old: Json | None, new: Json | None) -> None:
+    """A ConfigMap came, changed or went: every Workspace that names it."""
+    if old is not None and new is not None and _same(old, new):
+        return
+    namespace, name = key_of(new or old or {})
+    for workspace in informers.workspaces.by_index(BY_CONFIG, f"{namespace}/{name}"):
+        enqueue(key_of(workspace))
 
 
 def _enqueue_waiting(informers: Informers, enqueue: Enqueue, old: Json | None, new: Json | None) -> None:

@@ -1,65 +1,101 @@
-"""Writes Deployment and Service: only when they differ, and never over someone else's object."""
+"""Writes workload and Services: only where they differ, and never over someone else's object."""
+
+from contextlib import suppress
 
 from controller.api import labels
-from controller.api.json import Json, name_of, namespace_of, uid_of
+from controller.api.json import Json, annotations_of, generation_of, metadata_of, name_of, namespace_of, uid_of
 from controller.api.reasons import Reason
-from controller.api.resources import DEPLOYMENTS, SERVICES, Resource
+from controller.api.resources import Resource
 from controller.api.workspace import Workspace
 from controller.planning.drift import covers
-from controller.planning.observed import is_owned_by
-from controller.reconcilers.context import Context
+from controller.planning.observed import Observed, is_owned_by, ref_of
+from controller.planning.plan import Plan
+from controller.planning.rendering import APPLIED_HASH, OWNED
+from controller.reconcilers.context import Applied, Context, version_of
 from controller.reconcilers.refusals import Blocked, name_taken, refused
 from controller.reconcilers.story import NORMAL
-from controller.runtime.errors import Forbidden, Invalid, NotFound
+from controller.runtime.errors import Conflict, Forbidden, Invalid, NotFound
+
+_RESOURCES = {resource.kind: resource for resource in OWNED}
 
 
-async def apply_service(context: Context, workspace: Workspace, wanted: Json, cached: Json | None) -> None:
-    """Writes the Service where it differs.
+async def apply_services(context: Context, workspace: Workspace, plan: Plan, observed: Observed) -> None:
+    """Writes the Services that differ.
+
+    Raises:
+        Blocked: a name belongs to someone else, or an object is not accepted.
+    """
+    for service in plan.services:
+        await _apply(context, workspace, service, observed.like(service))
+
+
+async def apply_workload(context: Context, workspace: Workspace, obj: Json, plan: Plan, observed: Observed) -> None:
+    """Writes the workload where it differs, and tells so.
 
     Raises:
         Blocked: the name belongs to someone else, or the object is not accepted.
     """
-    await _apply(context, workspace, SERVICES, wanted, cached)
-
-
-async def apply_deployment(
-    context: Context, workspace: Workspace, obj: Json, wanted: Json, cached: Json | None
-) -> None:
-    """Writes the Deployment where it differs, and tells so.
-
-    Raises:
-        Blocked: the name belongs to someone else, or the object is not accepted.
-    """
-    if await _apply(context, workspace, DEPLOYMENTS, wanted, cached):
-        note = f"applied Deployment and Service {workspace.name}"
+    wanted = plan.workload
+    if await _apply(context, workspace, wanted, observed.like(wanted)):
+        kinds = " and ".join(dict.fromkeys(each["kind"] for each in (wanted, *plan.services)))
+        note = f"applied {kinds} {workspace.name}"
         context.recorder.event(obj, type=NORMAL, reason=Reason.WORKLOAD_APPLIED, note=note, related=wanted)
 
 
-async def rehearse_deployment(context: Context, workspace: Workspace, wanted: Json) -> None:
-    """Makes sure, before nodes are bought for it, that the Deployment would be accepted under its name.
+async def rehearse_workload(context: Context, workspace: Workspace, wanted: Json) -> None:
+    """Makes sure, before nodes are bought for it, that the workload would be accepted under its name.
 
     Raises:
         Blocked: it would not.
     """
-    await _not_foreign(context, workspace, DEPLOYMENTS, wanted)
-    await _write(context, DEPLOYMENTS, wanted, dry_run=True)
+    await _not_foreign(context, workspace, _RESOURCES[wanted["kind"]], wanted)
+    await _write(context, _RESOURCES[wanted["kind"]], wanted, dry_run=True)
 
 
-async def _apply(context: Context, workspace: Workspace, resource: Resource, wanted: Json, cached: Json | None) -> bool:
+async def remove_obsolete(context: Context, workspace: Workspace, plan: Plan) -> None:
+    """Deletes the Workspace's own objects that it should not have any more."""
+    for (kind, name), live in plan.remove.items():
+        await delete_own(context, workspace, _RESOURCES[kind], name, live)
+
+
+async def delete_own(context: Context, workspace: Workspace, resource: Resource, name: str, live: Json) -> None:
+    """Asks for an object's deletion; another object of the same name is left alone."""
+    with suppress(NotFound, Conflict):
+        await context.client.delete(resource, name, namespace=workspace.namespace, uid=uid_of(live))
+
+
+async def _apply(context: Context, workspace: Workspace, wanted: Json, cached: Json | None) -> bool:
     """Whether the object had to be written.
 
     The cache holds only objects with our label, so what it lacks is looked for directly before the write. The UID in
     the body keeps a successor of the same name from being changed.
     """
+    resource = _RESOURCES[wanted["kind"]]
     live = cached if cached is not None else await _not_foreign(context, workspace, resource, wanted)
     if live is None:
         await _write(context, resource, wanted)
         return True
     _check_owner(workspace, resource, live)
-    if covers(live, wanted):
+    applied = context.applied.setdefault((workspace.namespace, workspace.name), {})
+    if covers(live, wanted) or stands(applied.get(ref_of(wanted)), wanted, live):
         return False
-    await _write(context, resource, {**wanted, "metadata": {**wanted["metadata"], "uid": uid_of(live)}})
-    return True
+    answer = await _write(context, resource, {**wanted, "metadata": {**wanted["metadata"], "uid": uid_of(live)}})
+    applied[ref_of(wanted)] = _applied(wanted, answer)
+    return version_of(answer) != version_of(live)
+
+
+def stands(applied: Applied | None, wanted: Json, live: Json) -> bool:
+    """Whether the object still is what an equal write of ours made of it.
+
+    The API server spells some values of a user's pod in its own way, such as quantities; that is no difference. Kinds
+    without a generation do not tell whether they were changed since.
+    """
+    untouched = generation_of(live) > 0 and covers(metadata_of(live), metadata_of(wanted))
+    return untouched and applied == _applied(wanted, live)
+
+
+def _applied(wanted: Json, stored: Json) -> Applied:
+    return uid_of(stored), generation_of(stored), annotations_of(wanted)[APPLIED_HASH]
 
 
 async def _not_foreign(context: Context, workspace: Workspace, resource: Resource, wanted: Json) -> Json | None:
@@ -77,8 +113,8 @@ def _check_owner(workspace: Workspace, resource: Resource, live: Json) -> None:
         raise Blocked(name_taken(resource.kind, name_of(live), namespace_of(live)))
 
 
-async def _write(context: Context, resource: Resource, body: Json, *, dry_run: bool = False) -> None:
+async def _write(context: Context, resource: Resource, body: Json, *, dry_run: bool = False) -> Json:
     try:
-        await context.client.apply(resource, body, manager=labels.CONTROLLER_MANAGER, dry_run=dry_run)
+        return await context.client.apply(resource, body, manager=labels.CONTROLLER_MANAGER, dry_run=dry_run)
     except (Invalid, Forbidden) as error:
         raise Blocked(refused(error, resource, body)) from error

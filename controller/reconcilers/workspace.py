@@ -10,9 +10,12 @@ from controller.api.conditions import Condition, conditions_of
 from controller.api.json import Json, Key
 from controller.api.messages import Problem
 from controller.api.workspace import ConditionType, ParseError, Workspace, parse_workspace
+from controller.planning.node_status import node_conditions
 from controller.planning.observed import Node, Observed, parse_node
-from controller.planning.plan import Plan, Target, make_plan, resolve, unreadable
-from controller.planning.status import blocked_conditions, conditions_for, node_conditions, render_status
+from controller.planning.plan import Plan, make_plan
+from controller.planning.resolving import resolve, unreadable
+from controller.planning.status import blocked_conditions, conditions_for, render_status
+from controller.planning.target import Target
 from controller.reconcilers.collect import collect_leftovers
 from controller.reconcilers.context import Context
 from controller.reconcilers.finalize import add_finalizer, finalize
@@ -20,7 +23,7 @@ from controller.reconcilers.nodes import settle_nodes
 from controller.reconcilers.observe import observe
 from controller.reconcilers.refusals import Blocked, refused
 from controller.reconcilers.report import now, write_status
-from controller.reconcilers.workload import apply_deployment, apply_service, rehearse_deployment
+from controller.reconcilers.workload import apply_services, apply_workload, rehearse_workload, remove_obsolete
 from controller.runtime import logs
 from controller.runtime.errors import ApiError, Forbidden, Invalid, Unavailable
 from controller.runtime.reconciler import DONE, Result
@@ -82,7 +85,7 @@ async def _collect_predecessors(context: Context, workspace: Workspace) -> None:
 
 
 async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
-    observed = observe(context.informers, workspace)
+    observed = observe(context.informers, workspace, obj)
     target = resolve(workspace, obj, context.site())
     if not isinstance(target, Target):
         return await _report(context, workspace, obj, _unresolved(workspace, obj, observed, target), DONE)
@@ -103,26 +106,27 @@ async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
 
 
 async def _close_difference(context: Context, work: Work) -> None:
-    """The Service first, and the Deployment at least on trial: nodes cost money, and a refusal should not."""
+    """The Services first, and the workload at least on trial: nodes cost money, and a refusal should not."""
     workspace, plan, observed = work.workspace, work.plan, work.observed
-    await apply_service(context, workspace, plan.service, observed.service)
-    if not plan.start and not plan.nodes.is_settled:
-        await rehearse_deployment(context, workspace, plan.deployment)
+    await apply_services(context, workspace, plan, observed)
+    if observed.like(plan.workload) is None and not plan.nodes.is_settled:
+        await rehearse_workload(context, workspace, plan.workload)
+    await remove_obsolete(context, workspace, plan)
     await settle_nodes(context, workspace, work.obj, work.target, plan.nodes)
     if plan.start:
-        await apply_deployment(context, workspace, work.obj, plan.deployment, observed.deployment)
+        await apply_workload(context, workspace, work.obj, plan, observed)
 
 
 def _healthy(work: Work) -> View:
-    conditions = conditions_for(work.target.demand, work.plan.nodes, work.observed)
-    return View(conditions, work.plan.nodes.usable, work.target.demand.count)
+    conditions = conditions_for(work.workspace, work.plan.demand, work.plan.nodes, work.plan.seen)
+    return View(conditions, work.plan.nodes.usable, work.plan.demand.count)
 
 
 def _blocked(work: Work, problem: Problem) -> View:
     """The nodes are told as they are; the workload is what cannot go on."""
-    demand, nodes = work.target.demand, work.plan.nodes
-    known = node_conditions(demand, nodes, work.observed)
-    conditions = blocked_conditions(work.workspace, work.observed, [problem], known=known)
+    demand, nodes = work.plan.demand, work.plan.nodes
+    known = node_conditions(demand, nodes, work.plan.seen)
+    conditions = blocked_conditions(work.workspace, work.plan.seen, [problem], known=known)
     return View(conditions, nodes.usable, demand.count)
 
 

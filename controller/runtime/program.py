@@ -57,6 +57,7 @@ class Program:
         self.name = name
         self.options = options
         self._informers: list[Informer] = []
+        self._needed: list[Informer] = []
         self._tasks: dict[str, Loop] = {}
         self._leads: dict[str, Loop] = {}
         self._live: dict[str, Check] = {}
@@ -82,17 +83,25 @@ class Program:
         """Whether this process holds the lease; without election every process leads."""
         return self._elector.leading if self._elector else not self.options.leader_elect
 
-    def informer(self, informer: Informer) -> Informer:
-        """Runs the informer before anything else; the program is not ready until it has synced."""
+    def informer(self, informer: Informer, *, needed: bool = True) -> Informer:
+        """Runs the informer before anything else.
+
+        Args:
+            informer: the cache to fill.
+            needed: whether the program is of no use before it has synced: nothing starts until then, and the program
+                is not ready. Otherwise both go on without it.
+        """
         if any(informer.name == other.name for other in self._informers):
             raise ValueError(f"two informers are called {informer.name!r}: metrics and readiness need distinct names")
         informer.observer = metrics.InformerMetrics(informer.name, RESTART_CAUSES)
         self._informers.append(informer)
-        self._ready[f"informer {informer.name}"] = lambda: _unsynced(informer)
+        if needed:
+            self._needed.append(informer)
+            self._ready[f"informer {informer.name}"] = lambda: _unsynced(informer)
         return informer
 
     def task(self, name: str, run: Loop) -> None:
-        """Runs on every replica, from when the informers have synced until the stop; ending earlier is a failure."""
+        """Runs on every replica, from when the informers it needs have synced until the stop; ending is a failure."""
         self._tasks[name] = run
 
     def lead(self, name: str, run: Loop) -> None:
@@ -143,9 +152,9 @@ class Program:
             stopped.cancel()
 
     async def _synced(self) -> None:
-        for informer in self._informers:
+        for informer in self._needed:
             await informer.wait_synced()
-        log.info("informers synced", extra=logs.fields(informers=len(self._informers)))
+        log.info("informers synced", extra=logs.fields(informers=len(self._needed)))
 
     def _candidate(self) -> Elector | None:
         if not self._leads or not self.options.leader_elect:

@@ -5,7 +5,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from hack.docs.api_page import api_page
+from hack.docs.configs_page import configs_page
+from hack.docs.differences_page import differences_page
+from hack.docs.metrics_page import metrics_page
 from hack.docs.presets_page import presets_page
+from hack.docs.rules_page import rules_page
 from hack.docs.sizes_page import sizes_page
 from hack.docs.sizing_page import sizing_page
 
@@ -14,9 +19,14 @@ REPOSITORY: Final = Path(__file__).parent.parent.parent
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
+        "docs/reference/admission-rules.md": rules_page,
+        "docs/reference/configuration-files.md": configs_page,
+        "docs/reference/differences-from-kaito.md": differences_page,
         "docs/reference/instance-types.md": sizes_page,
+        "docs/reference/metrics.md": metrics_page,
         "docs/reference/presets.md": presets_page,
         "docs/reference/sizing.md": sizing_page,
+        "docs/reference/workspace.md": api_page,
     }
 )
 """Pages by path in the repository; each function returns the whole text and reads nothing but code and data."""

@@ -15,6 +15,7 @@ from hack.devcluster.pki import Leaf, issue, load_authority
 from hack.devcluster.ports import LOOPBACK
 from hack.devcluster.request import Request, Scope
 from tests.cluster.harness import NODE_OF_TEST, Cluster, eventually
+from tests.cluster.webhook_kit import Webhook, running_webhook
 from tests.faults.proxy import FaultProxy
 
 SPEED = 10.0
@@ -40,6 +41,13 @@ def crds(cluster: Cluster) -> None:
         await manifests.apply(cluster.layout, [item for item in objects if item["kind"] == "CustomResourceDefinition"])
 
     asyncio.run(install())
+
+
+@pytest.fixture(scope="module")
+def webhook(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
+    """The webhook as a process, asked by the API server while the module's tests run."""
+    with running_webhook(cluster, tmp_path_factory.mktemp("webhook") / "log") as running:
+        yield running
 
 
 @pytest.fixture

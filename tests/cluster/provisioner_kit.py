@@ -1,7 +1,6 @@
 """The provisioner as a process between a real API server and a simulated AKS, for tests."""
 
 import asyncio
-import json
 import secrets
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
 
-from controller.api.claims import Claim, parse_claim
+from controller.api.claims import MACHINE, NODE_CLAIM, Claim, ClaimKind, parse_claim
 from controller.api.json import Json, name_of
-from controller.api.resources import EVENTS, MACHINES, NODES, Resource
+from controller.api.resources import EVENTS, NODES, Resource
 from controller.runtime.client import Client
 from controller.runtime.errors import Invalid, NotFound
 from hack.aks_simulator.node_loop import NodeLoop
@@ -27,10 +25,9 @@ from hack.aks_simulator.simulator import Simulator
 from hack.aks_simulator.sizes import offered_sizes
 from hack.devcluster.ports import LOOPBACK, Ports
 from tests.cluster.harness import Cluster, eventually
+from tests.cluster.provisioner_parts import ROOT, account, claim_body
 from tests.unit.hack.aks_simulator_kit import serving
 
-ROOT = Path(__file__).parents[2]
-ROLE = ROOT / "manifests" / "base" / "provisioner" / "cluster-role.yaml"
 SIZE = "Standard_NC6s_v3"
 SIZES = offered_sizes()
 SPEED = 8.0
@@ -102,6 +99,7 @@ class Bench:
     kubeconfig: Path
     namespace: str
     stack: AsyncExitStack
+    kind: ClaimKind = MACHINE
     running: list[Process] = field(default_factory=list)
 
     async def start(self, identity: str = "one", **flags: str) -> Process:
@@ -138,21 +136,25 @@ class Bench:
         """Makes this the cloud's scenario from now on; no document heals everything."""
         self.simulator.replace_scenario(document)
 
-    async def ask(self, *, sizes: Iterable[str] = (SIZE,), name: str = "", **spec: Any) -> str:
-        """Creates a Machine as the workspace controller does; its name."""
+    async def ask(
+        self, *, sizes: Iterable[str] = (SIZE,), name: str = "", annotations: dict[str, str] | None = None, **spec: Any
+    ) -> str:
+        """Creates a claim as the workspace controller does; its name."""
         name = name or f"ws{secrets.token_hex(4)}"
-        await self.client.create(MACHINES, machine(name, self.namespace, sizes, spec))
+        body = claim_body(self.kind, name, self.namespace, sizes, spec)
+        body["metadata"]["annotations"] = annotations or {}
+        await self.client.create(self.kind.resource, body)
         return name
 
     async def delete(self, name: str) -> None:
-        """Asks for a Machine's deletion."""
-        await self.client.delete(MACHINES, name)
+        """Asks for a claim's deletion."""
+        await self.client.delete(self.kind.resource, name)
 
     async def strip(self, name: str) -> None:
-        """Takes a Machine away by force, as if it had never been."""
-        await self.client.merge(MACHINES, name, {"metadata": {"finalizers": None}})
+        """Takes a claim away by force, as if it had never been."""
+        await self.client.merge(self.kind.resource, name, {"metadata": {"finalizers": None}})
         with suppress(NotFound):
-            await self.client.delete(MACHINES, name)
+            await self.client.delete(self.kind.resource, name)
 
     async def add_node(self, pool: str) -> str:
         """One more Ready node of a pool, as an upgrade brings it for a while; its name."""
@@ -170,7 +172,7 @@ class Bench:
         return name
 
     async def owns(self, pool: str, uid: str, *, nodes: int = 1) -> None:
-        """Waits until every node of a pool belongs to the Machine of that UID."""
+        """Waits until every node of a pool belongs to the claim of that UID."""
 
         async def check() -> str:
             found = [node["metadata"].get("ownerReferences") or [] for node in await self.nodes(pool)]
@@ -230,25 +232,25 @@ class Bench:
                 await self.client.delete(resource, self.namespace)
 
     async def claim(self, name: str) -> Claim | None:
-        """The Machine; None when it is gone."""
+        """The claim; None when it is gone."""
         try:
-            return parse_claim(await self.client.get(MACHINES, name))
+            return parse_claim(await self.client.get(self.kind.resource, name), self.kind)
         except NotFound:
             return None
 
     async def ready(self, name: str) -> Claim:
-        """Waits for a Machine to be Ready."""
+        """Waits for a claim to be Ready."""
         return await self.shows(name, "Ready", "True")
 
     async def shows(self, name: str, type_: str, status: str, reason: str = "") -> Claim:
-        """Waits for a condition of a Machine."""
+        """Waits for a condition of a claim."""
         found: Claim | None = None
 
         async def check() -> str:
             nonlocal found
             found = await self.claim(name)
             if found is None:
-                return "the Machine is gone"
+                return "the claim is gone"
             condition = found.conditions.get(type_)
             wanted = condition is not None and condition.status == status and reason in ("", condition.reason)
             shown = "; ".join(f"{each.type}={each.status} {each.reason}" for each in found.conditions.values())
@@ -259,10 +261,10 @@ class Bench:
         return found
 
     async def gone(self, name: str) -> None:
-        """Waits until nothing of a Machine is left: object, pool, node."""
+        """Waits until nothing of a claim is left: object, pool, node."""
 
         async def check() -> str:
-            left = [] if await self.claim(name) is None else ["Machine"]
+            left = [] if await self.claim(name) is None else ["claim"]
             left += [f"pool {self.pool_state(name)}"] if self.pool_state(name) else []
             left += [f"node {name_of(node)}" for node in await self.nodes(name)]
             return ", ".join(left)
@@ -296,12 +298,12 @@ class Bench:
         await self._eventually(check)
 
     async def reasons(self, name: str) -> set[str]:
-        """Reasons of the events about a Machine."""
+        """Reasons of the events about a claim."""
         events = await self.client.list(EVENTS, namespace="default", fields=f"regarding.name={name}")
         return {str(event["reason"]) for event in events.items}
 
     async def tells(self, name: str, *reasons: str) -> None:
-        """Waits for events about a Machine."""
+        """Waits for events about a claim."""
 
         async def check() -> str:
             missing = set(reasons) - await self.reasons(name)
@@ -317,14 +319,21 @@ class Bench:
             raise AssertionError(f"{error}\nlog of the provisioner:\n{logs}") from error
 
     async def clean(self) -> None:
-        """Takes away Machines and Nodes by force, whatever state a failed test left them in."""
-        for resource in (MACHINES, NODES):
-            for obj in (await self.client.list(resource)).items:
+        """Takes away claims and Nodes by force, whatever state a failed test left them in."""
+        for resource in (MACHINE.resource, NODE_CLAIM.resource, NODES):
+            for obj in await self._all(resource):
                 if resource is NODES and not (obj["metadata"].get("labels") or {}).get("agentpool"):
                     continue
                 with suppress(NotFound):
                     await self.client.merge(resource, name_of(obj), {"metadata": {"finalizers": None}})
                     await self.client.delete(resource, name_of(obj))
+
+    async def _all(self, resource: Resource) -> list[Json]:
+        """All objects of a kind; none when it is not served."""
+        try:
+            return (await self.client.list(resource)).items
+        except NotFound:
+            return []
 
 
 async def _is_refused(client: Client, node: str) -> str:
@@ -334,31 +343,6 @@ async def _is_refused(client: Client, node: str) -> str:
     except Invalid:
         return ""
     return "the policy is not in force yet"
-
-
-def machine(name: str, namespace: str, sizes: Iterable[str], spec: Json) -> Json:
-    """A Machine for one GPU node."""
-    requirements = [{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": list(sizes)}]
-    return {
-        "apiVersion": MACHINES.api_version,
-        "kind": MACHINES.kind,
-        "metadata": {
-            "name": name,
-            "labels": {
-                "karpenter.sh/provisioner-name": "default",
-                "kaito.sh/workspace": "phi",
-                "kaito.sh/workspacenamespace": namespace,
-                "apps": name,
-            },
-        },
-        "spec": {
-            "requirements": requirements,
-            "taints": [{"key": "sku", "value": "gpu", "effect": "NoSchedule"}],
-            "resources": {"requests": {"storage": "80Gi"}},
-            "machineTemplateRef": {"name": name},
-            **spec,
-        },
-    }
 
 
 @asynccontextmanager
@@ -379,50 +363,3 @@ async def bench(cluster: Cluster, client: Client, namespace: str, **scenario: An
             with suppress(asyncio.CancelledError):
                 await loop
             await made.clean()
-
-
-async def account(cluster: Cluster, namespace: str) -> Path:
-    """A kubeconfig with the very rights the manifests grant, and a Lease of its own."""
-    group = "rbac.authorization.k8s.io"
-    subject = {"kind": "ServiceAccount", "name": "provisioner", "namespace": namespace}
-    role = yaml.safe_load(ROLE.read_text(encoding="utf-8"))
-    role["metadata"]["name"] = namespace
-    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]}
-    await cluster.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "provisioner", "namespace": namespace}},
-        role,
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": f"{namespace}-provisioner"},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": namespace},
-            "subjects": [subject],
-        },
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "Role",
-            "metadata": {"name": "provisioner", "namespace": namespace},
-            "rules": [leases],
-        },
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": "provisioner", "namespace": namespace},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "provisioner"},
-            "subjects": [subject],
-        },
-    )
-    return await cluster.token_kubeconfig(namespace, "provisioner")
-
-
-def writes_of(audit_log: Path, account: str) -> list[str]:
-    """Requests of a service account that change something, Leases excepted, in the order they were made."""
-    found = []
-    for line in audit_log.read_text(encoding="utf-8").splitlines():
-        with suppress(ValueError):
-            entry = json.loads(line)
-            if entry["user"]["username"] != account or entry["verb"] in ("get", "list", "watch"):
-                continue
-            if "/leases" not in entry["requestURI"]:
-                found.append(f"{entry['verb']} {entry['requestURI']}")
-    return found

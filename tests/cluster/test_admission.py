@@ -1,13 +1,5 @@
 """Admission as users meet it: kubectl, a real API server, and the webhook as a process with its shipped rights."""
 
-import asyncio
-import json
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,107 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api.json import Json
 from hack.devcluster import manifests
-from hack.devcluster.commands import kubectl_path
-from hack.devcluster.ports import LOOPBACK, Ports
-from tests.cluster.harness import Cluster, eventually
+from tests.cluster.harness import eventually
+from tests.cluster.webhook_kit import CONFIGURATIONS, NAME, Webhook, remove_configurations
 from tests.unit.planning.manifests import changed, example
-
-NAMESPACE = "kaito-system"
-NAME = "kaito-webhook"
-SHIPPED = ("Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-CONFIGURATIONS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-START_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """The running webhook and where it tells about itself."""
-
-    cluster: Cluster
-    process: subprocess.Popen[bytes]
-    metrics_port: int
-    health_port: int
-    log: Path
-
-    def page(self, port: int, path: str) -> str:
-        """A page of the probe server."""
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}{path}", timeout=5) as answer:
-            text: str = answer.read().decode()
-        return text
-
-    async def kubectl(self, *arguments: str, obj: Json | None = None) -> tuple[int, str]:
-        """The exit code and everything kubectl printed, warnings included."""
-        process = await asyncio.create_subprocess_exec(
-            str(kubectl_path()),
-            f"--kubeconfig={self.cluster.kubeconfig}",
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate(json.dumps(obj).encode() if obj else b"")
-        return process.returncode or 0, output.decode()
-
-    async def apply(self, namespace: str, obj: Json, *arguments: str) -> tuple[int, str]:
-        """`kubectl apply` of one object in the test's namespace."""
-        return await self.kubectl(
-            "apply", "-n", namespace, *arguments, "-f", "-", obj=changed(obj, "metadata.namespace", None)
-        )
-
-
-@pytest.fixture(scope="module")
-def webhook(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    log = tmp_path_factory.mktemp("webhook") / "log"
-    with Ports() as ports, log.open("wb") as output:
-        serving, metrics, health = ports.take(), ports.take(), ports.take()
-        kubeconfig = asyncio.run(_install(cluster, f"https://{LOOPBACK}:{serving}"))
-        flags = {
-            "kubeconfig": kubeconfig,
-            "bind-address": f"{LOOPBACK}:{serving}",
-            "certificate-ip": LOOPBACK,
-            "metrics-bind-address": f"{LOOPBACK}:{metrics}",
-            "health-probe-bind-address": f"{LOOPBACK}:{health}",
-            "drain-period": "100ms",
-            "log-format": "console",
-        }
-        command = [sys.executable, "-m", "webhook", *(f"--{name}={value}" for name, value in flags.items())]
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-        running = Webhook(cluster, process, metrics, health, log)
-        try:
-            _wait_ready(running)
-            yield running
-        finally:
-            process.terminate()
-            code = process.wait(20)
-            asyncio.run(_uninstall(cluster))
-        assert code == 0, f"asked to stop, the webhook ended with code {code}:\n{log.read_text()[-2000:]}"
-
-
-async def _install(cluster: Cluster, url: str) -> Path:
-    objects = manifests.localized(await manifests.render(), url)
-    ours = [item for item in objects if item["metadata"]["name"] in (NAME, NAMESPACE)]
-    await manifests.apply(cluster.layout, [item for item in ours if item["kind"] in (*SHIPPED, *CONFIGURATIONS)])
-    return await cluster.token_kubeconfig(NAMESPACE, NAME)
-
-
-async def _uninstall(cluster: Cluster) -> None:
-    for kind in CONFIGURATIONS:
-        await cluster.kubectl("delete", kind, NAME, "--ignore-not-found")
-
-
-def _wait_ready(running: Webhook) -> None:
-    end = time.monotonic() + START_SECONDS
-    why = ""
-    while time.monotonic() < end and running.process.poll() is None:
-        try:
-            running.page(running.health_port, "/readyz")
-        except OSError as error:
-            why = str(error)
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"the webhook was not ready ({why}):\n{running.log.read_text()[-3000:]}")
-
 
 TUNING = {"preset": {"name": "phi-3-mini-4k-instruct"}, "input": {"image": "a"}, "output": {"image": "b"}}
 REFUSED: list[tuple[str, Json, list[str]]] = [
@@ -136,7 +30,7 @@ REFUSED: list[tuple[str, Json, list[str]]] = [
         example(resource__instanceType="Standard_D4s_v5"),
         [
             'resource.instanceType: "Standard_D4s_v5" has no GPU: phi-3-mini-4k-instruct needs 10.31 GiB of GPU memory',
-            "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU)",
+            "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, $0.53/h list price of 2026-06, eastus)",
             "(InstanceTypeHasNoGpu)",
         ],
     ),
@@ -177,11 +71,6 @@ REFUSED: list[tuple[str, Json, list[str]]] = [
         "a name no Service can have",
         example(metadata__name="a.b"),
         ['metadata.name: "a.b" cannot be used', "(NameInvalid)"],
-    ),
-    (
-        "a name only new clusters take for a Service",
-        example(metadata__name="3-phi"),
-        ['metadata.name: "3-phi" cannot be used', 'Fix: use a name such as "ws-3-phi" (NameInvalid)'],
     ),
     (
         "a list that is too long",
@@ -230,7 +119,7 @@ async def test_the_missions_example_is_accepted_with_a_warning(webhook: Webhook,
 async def test_what_was_left_out_is_filled_in_and_told(webhook: Webhook, namespace: str) -> None:
     code, text = await webhook.apply(namespace, example(resource__instanceType=None))
     assert code == 0, text
-    assert "Warning: resource.instanceType set to Standard_NC4as_T4_v3 (1 GPU, 16 GiB, 4 vCPU)" in text
+    assert "Warning: resource.instanceType set to Standard_NC4as_T4_v3 (1 GPU, 16 GiB, $0.53/h list price" in text
     stored = await webhook.cluster.get("workspace", "workspace-phi-3-mini", "-n", namespace)
     assert stored["resource"]["instanceType"] == "Standard_NC4as_T4_v3"
     assert stored["resource"]["count"] == 1
@@ -245,6 +134,19 @@ async def test_replacing_by_the_same_manifest_changes_nothing(webhook: Webhook, 
     after = await webhook.cluster.get("workspace", "workspace-phi-3-mini", "-n", namespace)
     assert after["resource"] == before["resource"]
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+
+async def test_a_name_only_new_clusters_take_for_a_service_is_accepted_with_a_warning(
+    webhook: Webhook, namespace: str
+) -> None:
+    code, text = await webhook.apply(namespace, example(metadata__name="3-phi"))
+    assert code == 0, text
+    assert (
+        'Warning: metadata.name "3-phi" begins with a digit: before Kubernetes 1.36 no Service can be named so' in text
+    )
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "3-phi"}, "spec": {"ports": [{"port": 80}]}}
+    code, text = await webhook.apply(namespace, service, "--dry-run=server")
+    assert code == 0, f"this cluster should take the name for a Service: {text}"
 
 
 async def test_a_generated_name_is_accepted(webhook: Webhook, namespace: str) -> None:
@@ -300,7 +202,7 @@ class _nobody_judges:  # noqa: N801 - reads as what it does
             found = await self._webhook.cluster.get(kind, NAME)
             found["metadata"] = {"name": NAME}
             self._removed.append(found)
-        await _uninstall(self._webhook.cluster)
+        await remove_configurations(self._webhook.cluster)
         await eventually(self._unjudged)
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,11 +1,15 @@
-"""Finds the commands in a document."""
+"""Finds the commands and manifests in a document."""
 
 import re
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from hack.devcluster.layout import REPOSITORY
 
 _SECTION = re.compile(r"^## (?P<title>.+?)\n(?P<body>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 _CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
@@ -19,3 +23,9 @@ def commands(document: str) -> dict[str, list[str]]:
         if lines:
             found[section["title"]] = lines
     return found
+
+
+def yaml_blocks(document: str) -> list[dict[str, Any]]:
+    """The manifests in yaml blocks, in order."""
+    text = Path(REPOSITORY / document).read_text(encoding="utf-8")
+    return [yaml.safe_load(block) for block in _YAML.findall(text)]

@@ -1,7 +1,16 @@
 """Does a model fit a machine size, on how many GPUs and nodes, in which layout, and which sizes fit best."""
 
 from controller.planning.sizing.fitting import fit, nodes_needed
-from controller.planning.sizing.suggestions import SUGGESTIONS, PriceOf, Suggestion, is_offered, rank, runs_on, suggest
+from controller.planning.sizing.suggestions import (
+    SUGGESTIONS,
+    PriceOf,
+    Suggestion,
+    is_offered,
+    rank,
+    runs_on,
+    suggest,
+    trains_on,
+)
 from controller.planning.sizing.terms import Layout, Load, Share, Term
 from controller.planning.sizing.use import (
     DEFAULT_CONTEXT,
@@ -36,4 +45,5 @@ __all__ = [
     "rank",
     "runs_on",
     "suggest",
+    "trains_on",
 ]

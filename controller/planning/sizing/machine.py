@@ -63,8 +63,9 @@ class Machine:
 def machine_of(preset: Preset, sku: Sku, use: Use) -> Machine:
     """A size as a copy of the preset sees it.
 
-    vLLM splits layers over GPUs that divide the attention heads, and stages over nodes. Transformers places whole
-    layers on the GPUs of one node, one after the other. Training runs one whole copy on each GPU of one node.
+    vLLM splits layers over GPUs that divide the attention heads, where the model can be split so, and stages over
+    nodes. Transformers places whole layers of any model on the GPUs of one node, one after the other. Training runs one
+    whole copy on each GPU of one node.
     """
     usable = None if sku.gpu_memory_usable_gib is None else int(sku.gpu_memory_usable_gib * BYTES_PER_GIB)
     if use.tuning is not None:
@@ -74,17 +75,22 @@ def machine_of(preset: Preset, sku: Sku, use: Use) -> Machine:
     runtime = choose_runtime(use.runtime, served, sku).runtime if served.runtimes else None
     layerwise = runtime is Runtime.TRANSFORMERS
     pieces = served.fixed_gpus
-    per_node = sku.gpu_count if served.tensor_parallel or pieces else min(sku.gpu_count, 1)
+    splits = served.tensor_parallel or layerwise or pieces is not None
+    per_node = sku.gpu_count if splits else min(sku.gpu_count, 1)
     return Machine(
         usable=usable,
-        percent=SERVER_PERCENT,
+        percent=SERVER_PERCENT if layerwise or use.percent is None else use.percent,
         devices=sku.gpu_count,
         per_node=per_node,
-        tensors=(pieces,) if pieces else (1,) if layerwise else tensor_sizes(served, per_node),
+        tensors=(pieces,) if pieces else (1,) if layerwise else _wished(use.tensor, tensor_sizes(served, per_node)),
         spreads=served.distributed and not (layerwise and Runtime.VLLM in served.runtimes),
         pieces=pieces,
         copies=not layerwise and pieces is None,
     )
+
+
+def _wished(tensor: int | None, possible: tuple[int, ...]) -> tuple[int, ...]:
+    return possible if tensor not in possible else (tensor,)
 
 
 def tensor_sizes(preset: Preset, gpus: int) -> tuple[int, ...]:

@@ -78,9 +78,9 @@ def suggest(
     """The sizes to offer for a preset, best first.
 
     Only current sizes of the installation's cloud, whose driver comes with the node, that the preset's image has code
-    for, and that hold the model. One node is preferred to several, because networks are slow: sizes that need
-    several are offered only where none holds the model alone. The best size of each GPU model comes before the second
-    of any, since what is sold out or over quota tends to be so for a whole family.
+    for (to tune it: its training image), and that hold the model. One node is preferred to several, because networks
+    are slow: sizes that need several are offered only where none holds the model alone. The best size of each GPU model
+    comes before the second of any, since what is sold out or over quota tends to be so for a whole family.
 
     Args:
         preset: the model.
@@ -120,15 +120,25 @@ def runs_on(preset: Preset, sku: Sku, runtime: Runtime | None = None) -> bool:
     return any(specs[name].supports(sku.compute_capability) for name in asked)
 
 
+def trains_on(preset: Preset, sku: Sku) -> bool:
+    """Whether the preset can be tuned and its training image has code for the size's CPU and GPUs."""
+    here = sku.vendor == preset.gpu_vendor and sku.arch == preset.arch
+    return here and preset.tuning is not None and preset.tuning.spec.supports(sku.compute_capability)
+
+
+def _has_code(preset: Preset, sku: Sku, use: Use) -> bool:
+    return runs_on(preset, sku, use.runtime) if use.tuning is None else trains_on(preset, sku)
+
+
 def _holds(preset: Preset, sku: Sku, use: Use, loads: tuple[Load, ...]) -> bool:
-    if not runs_on(preset, sku, use.runtime):
+    if not _has_code(preset, sku, use):
         return False
     machine = machine_of(preset, sku, use)
     return any(fits(load, machine) for load in loads)
 
 
 def _on_several(preset: Preset, skus: Iterable[Sku], use: Use, price: PriceOf) -> list[tuple[Sku, int]]:
-    needs = ((sku, fit(preset, sku, use).min_nodes) for sku in skus if runs_on(preset, sku, use.runtime))
+    needs = ((sku, fit(preset, sku, use).min_nodes) for sku in skus if _has_code(preset, sku, use))
     found = [(sku, nodes) for sku, nodes in needs if nodes is not None]
     return sorted(found, key=lambda pair: rank(pair[0], pair[1], price(pair[0])))
 

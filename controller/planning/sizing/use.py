@@ -87,6 +87,8 @@ class Use:
         cache_precision: number format of the KV cache; AUTO for that of the computation.
         adapters: LoRA adapters to serve.
         adapter_rank: highest rank among them.
+        percent: share of GPU memory vLLM is given; None for the default.
+        tensor: GPUs that are to share each layer under vLLM; None for what fits best, and where so many cannot.
         tuning: the training run; None to serve.
     """
 
@@ -96,6 +98,8 @@ class Use:
     cache_precision: Precision = Precision.AUTO
     adapters: int = 0
     adapter_rank: int = ADAPTER_RANK
+    percent: int | None = None
+    tensor: int | None = None
     tuning: TuningUse | None = None
 
 

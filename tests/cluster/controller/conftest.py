@@ -38,7 +38,8 @@ def start_operator(kubeconfig: Path, log: Path, *arguments: str) -> subprocess.P
         sys.executable, "-m", "controller", f"--kubeconfig={kubeconfig}", "--metrics-bind-address=0",
         "--health-probe-bind-address=0", "--log-format=console", *arguments,
     ]  # fmt: skip
-    return subprocess.Popen(command, stdout=log.open("ab"), stderr=subprocess.STDOUT)
+    with log.open("ab") as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
 
 @pytest.fixture(scope="session")

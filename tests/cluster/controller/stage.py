@@ -9,9 +9,23 @@ from pathlib import Path
 from controller.api import labels
 from controller.api.conditions import Condition, conditions_of
 from controller.api.json import Json, name_of
-from controller.api.resources import DEPLOYMENTS, EVENTS, MACHINES, NODES, PODS, SERVICES, WORKSPACES, Resource
+from controller.api.resources import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    EVENTS,
+    JOBS,
+    MACHINES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICES,
+    STATEFUL_SETS,
+    WORKSPACES,
+    Resource,
+)
 from controller.runtime.client import Client
 from controller.runtime.errors import NotFound
+from hack.devcluster.stages import PREFIX
 from tests.cluster.harness import eventually, ready_node
 
 V100 = "Standard_NC6s_v3"
@@ -26,26 +40,36 @@ class Stage:
     namespace: str
     log: Path
 
-    async def workspace(self, *, count: int = 1, preset: str = "phi-3-mini-4k-instruct") -> Json:
-        """Creates the example under the name `phi`."""
+    async def workspace(
+        self,
+        *,
+        count: int = 1,
+        preset: str = "phi-3-mini-4k-instruct",
+        size: str = V100,
+        annotations: dict[str, str] | None = None,
+        **work: Json,
+    ) -> Json:
+        """Creates the example under the name `phi`; `work` is its `inference` or `tuning`, serving the preset else."""
         selector = {"matchLabels": {"test": self.namespace}}
         return await self.client.create(
             WORKSPACES,
             {
                 "apiVersion": WORKSPACES.api_version,
                 "kind": WORKSPACES.kind,
-                "metadata": {"name": NAME, "namespace": self.namespace},
-                "resource": {"count": count, "instanceType": V100, "labelSelector": selector},
-                "inference": {"preset": {"name": preset}},
+                "metadata": {"name": NAME, "namespace": self.namespace, "annotations": annotations or {}},
+                "resource": {"count": count, "instanceType": size, "labelSelector": selector},
+                **(work or {"inference": {"preset": {"name": preset}}}),
             },
         )
 
-    async def node(self, suffix: str = "", *, gpus: int = 1, also: dict[str, str] | None = None) -> str:
-        """Registers a Ready V100 node that the Workspace's selector accepts; its name, once it takes pods.
+    async def node(
+        self, suffix: str = "", *, gpus: int = 1, size: str = V100, also: dict[str, str] | None = None
+    ) -> str:
+        """Registers a Ready node that the Workspace's selector accepts; its name, once it takes pods.
 
         Kubernetes taints every new node as not ready, and lifts that a moment later.
         """
-        found = {labels.INSTANCE_TYPE: V100, "test": self.namespace, **(also or {})}
+        found = {labels.INSTANCE_TYPE: size, "test": self.namespace, **(also or {})}
         name = name_of(await self.client.create(NODES, ready_node(self.namespace, suffix, gpus=gpus, labels=found)))
 
         async def look() -> str:
@@ -66,6 +90,31 @@ class Stage:
         """The claims made for Workspaces of this namespace."""
         found = await self.client.list(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={self.namespace}")
         return found.items
+
+    async def change(self, **fields: Json) -> None:
+        """Changes fields of the Workspace, as `kubectl patch --type=merge` does."""
+        await self.client.merge(WORKSPACES, NAME, fields, namespace=self.namespace)
+
+    async def play(self, **behaviour: str) -> None:
+        """Makes pods of the namespace that are made from now on behave so, see hack.devcluster.stages."""
+        wish = {f"{PREFIX}{key.replace('_', '-')}": value for key, value in behaviour.items()}
+        await self.client.merge(NAMESPACES, self.namespace, {"metadata": {"annotations": wish}})
+
+    async def config_map(self, key: str, text: str, name: str = "config") -> None:
+        """Writes a ConfigMap, as `kubectl apply` does."""
+        body = {"metadata": {"name": name, "namespace": self.namespace}, "data": {key: text}}
+        await self.client.apply(CONFIG_MAPS, body, manager="tests")
+
+    async def until_pod(self, holds: Callable[[Json], bool]) -> Json:
+        """Waits until there is exactly one pod and it is as wanted, and gives it."""
+
+        async def look() -> str:
+            found = await self.owned(PODS)
+            return "" if len(found) == 1 and holds(found[0]) else f"{len(found)} pods"
+
+        await self.until(look)
+        (pod,) = await self.owned(PODS)
+        return pod
 
     async def owned(self, resource: Resource) -> list[Json]:
         """Objects of this namespace that belong to Workspaces."""
@@ -121,7 +170,11 @@ class Stage:
         async def look() -> str:
             with suppress(NotFound):
                 return f"Workspace: {(await self.get()).get('status')}"
-            left = [name_of(obj) for kind in (DEPLOYMENTS, SERVICES, PODS) for obj in await self.owned(kind)]
+            left = [
+                name_of(obj)
+                for kind in (DEPLOYMENTS, STATEFUL_SETS, JOBS, SERVICES, PODS)
+                for obj in await self.owned(kind)
+            ]
             return ", ".join([*left, *map(name_of, await self.machines())])
 
         await self.until(look)

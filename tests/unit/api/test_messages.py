@@ -29,6 +29,13 @@ def test_a_text_is_short_and_always_ends_with_its_code(what: str, why: str, fixe
     assert "\n" not in text
 
 
+def test_a_fix_for_which_there_is_no_room_is_left_out_whole() -> None:
+    first, second, third = "a" * 200, "b" * 200, "c" * 200
+    assert Problem(Reason.COUNT_INVALID, "", "what", "why", (first, second, third)).text == (
+        f"what: why. Fix: {first}; or {second} (CountInvalid)"
+    )
+
+
 @given(st.text(), st.integers(min_value=1, max_value=50))
 def test_shortening_keeps_the_limit(text: str, limit: int) -> None:
     assert len(shorten(text, limit)) <= limit

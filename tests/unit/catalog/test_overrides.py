@@ -3,23 +3,34 @@
 import dataclasses
 import json
 import textwrap
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.workspace import Runtime
-from controller.catalog import Cloud, Lifecycle, load_catalog
+from controller.catalog import Catalog, Cloud, Lifecycle, Preset, load_catalog
 from controller.catalog.codec import encode_preset, encode_sku
 from controller.catalog.overrides import (
+    MAX_CHARACTERS,
+    MAX_ENTRIES,
+    MAX_MESSAGE,
     PRESETS_DOCUMENT,
     PRICES_DOCUMENT,
     SIZES_DOCUMENT,
+    Merged,
     OverrideProblem,
-    merge,
+    merging,
 )
+from tests.docs.snippets import yaml_blocks
 
 CATALOG = load_catalog()
+
+
+def merge(catalog: Catalog, documents: Mapping[str, str]) -> Merged:
+    *_, last = merging(catalog, documents)
+    return last
 
 
 def problems(source: str, text: str) -> list[tuple[int, str]]:
@@ -35,6 +46,7 @@ def test_without_documents_nothing_changes() -> None:
         CATALOG,
         (),
     )
+    assert merge(CATALOG, {PRICES_DOCUMENT: "prices:\n# - {size: Standard_NC6s_v3}\n"}) == (CATALOG, ())
 
 
 def test_a_known_preset_keeps_what_the_entry_does_not_name() -> None:
@@ -93,7 +105,7 @@ prices:
     assert (mine.cloud, abroad.cloud, "mine.xlarge" in merged.skus) == (Cloud.AZURE, Cloud.AWS, False)
     price = merged.price(mine, "eastus")
     assert price is not None
-    assert price.text == "$1.25/h (list price of 2026-10-01, eastus)"
+    assert price.text == "$1.25/h list price of 2026-10-01, eastus"
     assert merged.price(old, "eastus") == CATALOG.price(old, "eastus"), "a spot price is not an on-demand price"
 
 
@@ -120,7 +132,7 @@ WRONG_PRESETS = [
     ("an engine that is not there", EDITION % "x, runtimes: {vllm: {}}", 4, "engine 'x' is not known"),
     ("a server the engine lacks", EDITION % "llama-2-private, runtimes: {vllm: {}}", 4, "llama-2-private has no vllm"),
     ("an engine that cannot tune", "presets:\n- name: phi-4\n  tuning: {engine: kaito-base-0.5.0, spec: null}\n", 3,
-     "tuning.spec: None is not of type 'object'"),
+     "tuning.spec: is needed"),
     ("tuning by such an engine", "presets:\n- name: phi-4\n  tuning: {engine: kaito-base-0.5.0}\n", 3,
      "kaito-base-0.5.0 has no tuning"),
     ("no name", "presets:\n- {disk_gib: 5}\n", 2, "name is missing"),
@@ -153,7 +165,7 @@ def test_a_wrong_preset_is_left_out_with_its_line(text: str, line: int, says: st
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("instance_types:\n- {name: Standard_NC6s_v3, lifecycle: current}\n", 2, "retirement_date: not allowed here"),
+        ("instance_types:\n- {name: Standard_NC6s_v3, lifecycle: current}\n", 2, "retirement_date: not allowed beside"),
         ("instance_types:\n- {name: Standard_NC6s_v3, cloud: aws}\n", 2, "is a size of azure"),
         (
             "instance_types:\n- {name: Standard_NC6s_v3, cloud: mars}\n",
@@ -177,6 +189,7 @@ def test_a_wrong_size_is_left_out_with_its_line(text: str, line: int, says: str)
         ("size: Standard_NC6s_v3, region: eastus, usd_per_hour: 1", "'as_of' is a required property"),
         ("size: Standard_NC6s_v3, region: eastus, usd_per_hour: -1, as_of: 2026-09", "usd_per_hour: -1 is less"),
         ("size: Standard_NC6s_v3, region: eastus, usd_per_hour: 1, as_of: lately", "as_of: 'lately'"),
+        ("size: Standard_NC6s_v3, region: eastus, usd_per_hour: 1, as_of: 2026-02-30", "2026-02-30 is no date"),
         ("size: p5.48xlarge, cloud: azure, region: x, usd_per_hour: 1, as_of: 2026-09", "p5.48xlarge is a size of aws"),
     ],
 )
@@ -184,6 +197,33 @@ def test_a_wrong_price_is_left_out_with_its_line(fields: str, says: str) -> None
     ((line, message),) = problems(PRICES_DOCUMENT, f"# ours\nprices:\n- {{{fields}}}\n")
     assert says in message
     assert line == 3
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, r"a\nb\e[31m", "\\0" * 5_000], ids=["long", "control", "many"])
+def test_what_is_said_of_an_entry_is_one_short_line(name: str) -> None:
+    ((_, message),) = problems(PRESETS_DOCUMENT, f'presets:\n- name: "{name}"\n')
+    assert len(message) <= MAX_MESSAGE
+    assert message.isprintable()
+
+
+def test_an_empty_text_takes_a_field_away() -> None:
+    """What is over is not over everywhere: a size that was retired, a preset that was dropped."""
+    sizes = 'instance_types: [{name: Standard_NC6s_v3, lifecycle: current, retirement_date: ""}]'
+    presets = 'presets: [{name: phi-2, status: active, successor: ""}]'
+    merged, found = merge(CATALOG, {SIZES_DOCUMENT: sizes, PRESETS_DOCUMENT: presets})
+    assert found == ()
+    sku, preset = merged.sku("Standard_NC6s_v3"), merged.preset("phi-2")
+    assert sku is not None
+    assert preset is not None
+    assert (sku.lifecycle, sku.retirement_date) == (Lifecycle.CURRENT, "")
+    assert (preset.status, preset.successor) == ("active", "")
+
+
+def test_a_price_is_for_one_thing_however_it_is_said() -> None:
+    size = "size: Standard_NC6s_v3, region: eastus, as_of: 2026-09"
+    text = f"prices:\n- {{{size}, usd_per_hour: 1}}\n- {{{size}, usd_per_hour: 2, capacity: on-demand}}\n"
+    _, found = merge(CATALOG, {PRICES_DOCUMENT: text})
+    assert found == (OverrideProblem(PRICES_DOCUMENT, 3, "the same as the entry in line 2"),)
 
 
 def test_of_two_entries_for_one_thing_the_second_is_left_out() -> None:
@@ -195,11 +235,42 @@ def test_of_two_entries_for_one_thing_the_second_is_left_out() -> None:
     assert found == (OverrideProblem(PRESETS_DOCUMENT, 3, "the same as the entry in line 2"),)
 
 
+def test_an_entry_that_was_left_out_does_not_stand_in_the_way_of_its_correction() -> None:
+    text = "presets:\n- {name: phi-4, disk_gib: big}\n- {name: phi-4, disk_gib: 200}\n"
+    merged, found = merge(CATALOG, {PRESETS_DOCUMENT: text})
+    assert [problem.line for problem in found] == [2]
+    changed = merged.preset("phi-4")
+    assert changed is not None
+    assert changed.disk_gib == 200
+
+
 def test_a_document_of_another_name_is_not_passed_over_in_silence() -> None:
     merged, (problem,) = merge(CATALOG, {"preset.yaml": "presets: []"})
     assert merged == CATALOG
     assert (problem.source, problem.line) == ("preset.yaml", 1)
     assert "unknown document" in problem.message
+
+
+def test_what_would_take_too_long_is_not_read() -> None:
+    many = "presets:\n" + "- {name: phi-4}\n" + "- 5\n" * (MAX_ENTRIES + 10)
+    _, found = merge(CATALOG, {PRESETS_DOCUMENT: many})
+    assert len(found) == MAX_ENTRIES
+    assert found[-1] == OverrideProblem(PRESETS_DOCUMENT, MAX_ENTRIES + 2, "1000 entries are the most")
+    merged, (problem,) = merge(
+        CATALOG, {PRESETS_DOCUMENT: "presets: [{name: phi-4, disk_gib: 200}]" + "#" * MAX_CHARACTERS}
+    )
+    assert merged == CATALOG
+    assert "262144 are the most" in problem.message
+
+
+def test_the_catalogue_is_whole_after_every_entry() -> None:
+    entries = [{"name": name, "disk_gib": 999} for name in CATALOG.preset_names[:3]]
+    answers = list(merging(CATALOG, {PRESETS_DOCUMENT: json.dumps({"presets": entries})}))
+    assert [sum(preset.disk_gib == 999 for preset in presets_of(answer)) for answer in answers] == [0, 1, 2, 3]
+
+
+def presets_of(answer: Merged) -> list[Preset]:
+    return [answer.catalog.presets[name.lower()] for name in answer.catalog.preset_names]
 
 
 @given(st.sampled_from(CATALOG.preset_names))
@@ -271,3 +342,15 @@ def test_no_entry_breaks_the_catalogue(entry: dict[str, object], name: str, key:
 def test_no_text_breaks_the_catalogue(text: str, source: str) -> None:
     merged, _ = merge(CATALOG, {source: text})
     assert merged == CATALOG
+
+
+def test_the_example_of_the_documentation_is_taken_whole() -> None:
+    (config_map,) = yaml_blocks("docs/how-to/catalog-overrides.md")
+    merged, found = merge(CATALOG, config_map["data"])
+    size, phi = merged.sku("Standard_NC99ads_L4_v9"), merged.preset("phi-4")
+    assert found == ()
+    assert merged.preset("acme/tiny-7b") is not None
+    assert size is not None
+    assert merged.price(size, "eastus") is not None
+    assert phi is not None
+    assert phi.disk_gib == 200

@@ -24,7 +24,8 @@ PATHS = (
     "inference", "inference.preset", "inference.preset.name", "inference.preset.accessMode",
     "inference.preset.presetOptions", "inference.preset.presetOptions.image",
     "inference.preset.presetOptions.imagePullSecrets", "inference.template", "inference.config", "inference.adapters",
-    "tuning",
+    "tuning", "tuning.preset", "tuning.method", "tuning.input", "tuning.input.urls", "tuning.input.volumeSource",
+    "tuning.output", "tuning.output.image",
 )  # fmt: skip
 
 PLAUSIBLE: dict[str, list[Any]] = {
@@ -43,8 +44,24 @@ PLAUSIBLE: dict[str, list[Any]] = {
     "resource.labelSelector.matchLabels": [{"kaito.sh/workspace": "x"}, {"a b": "c"}, {"": ""}],
     "inference.preset.name": ["phi-3-mini-128k-instruct", "phi-3", ""],
     "inference.preset.accessMode": ["private", "public", "secret"],
-    "inference.template": [{}],
-    "tuning": [{}],
+    "inference.template": [{}, {"spec": {"containers": [{"name": "a", "image": "b"}]}}, {"spec": {"containres": []}}],
+    "inference.adapters": [[{"source": {"name": "a", "image": "b"}, "strength": "0.5"}], [{}], [{"source": {}}] * 11],
+    "tuning": [
+        {},
+        {
+            "preset": {"name": "phi-3-mini-4k-instruct"},
+            "method": "qlora",
+            "input": {"urls": ["https://example.com/data"]},
+            "output": {"image": "r.io/a:1", "imagePushSecret": "key"},
+        },
+    ],
+    "tuning.preset": [{"name": "phi-4"}, {"name": "llama-3.3-70b-instruct"}],
+    "tuning.method": ["LoRA", "full", ""],
+    "tuning.input": [{"image": "r.io/data"}, {"volumeSource": {"emptyDir": {}}}, {}],
+    "tuning.input.urls": [["http://127.1/"], ["ftp://a", "http://[::1"]],
+    "tuning.input.volumeSource": [{"persistentVolumeClaim": {"claimName": "a"}}, {"hostPath": {"path": "/"}}, {}],
+    "tuning.output": [{"volumeSource": {"configMap": {"name": "a"}}}, {}],
+    "tuning.output.image": ["IMAGE_HERE", "a@sha256:0", ""],
 }
 
 

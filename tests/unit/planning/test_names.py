@@ -12,7 +12,7 @@ from controller.planning import names
     [
         ("a", True),
         ("a-1", True),
-        ("1a", False),
+        ("1a", True),
         ("a1", True),
         ("a" * 63, True),
         ("a" * 64, False),

@@ -4,16 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api import labels
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.api.workspace import parse_workspace
 from controller.catalog import load_catalog
-from controller.planning.observed import Observed
-from controller.planning.plan import Target, machines_to_create, make_plan, resolve
+from controller.planning.observed import Observed, ref_of
+from controller.planning.plan import Plan, machines_to_create, make_plan
+from controller.planning.resolving import resolve
 from controller.planning.site import Site
+from controller.planning.target import Target
 from controller.planning.validation import validate
 from tests.unit.planning.builders import V100, claim, node, workspace, workspace_object
 from tests.unit.planning.manifests import changed, manifests
+from tests.unit.planning.rendering.kit import target_of, tuned
 
 CATALOG = load_catalog()
 OWNER = workspace()
@@ -52,17 +56,25 @@ def test_what_admission_would_refuse_is_refused_here_too(overrides: Json, reason
 @given(manifests(), st.sampled_from([*CATALOG.skus, *CATALOG.elsewhere, "", "Standard_X9"]), st.booleans())
 def test_whatever_admission_lets_in_has_a_target(obj: Json, size: str, provision: bool) -> None:
     asked = changed(obj, "resource.instanceType", size)
-    if not validate(asked, Site(CATALOG, provision)).problems:
-        found = resolve(parse_workspace(asked), asked, Site(CATALOG, provision))
-        assert isinstance(found, Target), f"admitted on {size!r} and refused afterwards: {found}"
+    site = Site(CATALOG, provision)
+    if not validate(asked, site).problems:
+        assert not _refusals(asked, site), f"admitted on {size!r} and refused afterwards"
 
 
 @pytest.mark.parametrize("provision", [True, False])
 def test_no_size_is_let_in_that_has_no_target(provision: bool) -> None:
+    site = Site(CATALOG, provision)
     for size in (*CATALOG.skus, *CATALOG.elsewhere):
         obj = workspace_object(resource={"instanceType": size, "labelSelector": {}})
-        if not validate(obj, Site(CATALOG, provision)).problems:
-            assert isinstance(resolve(parse_workspace(obj), obj, Site(CATALOG, provision)), Target), size
+        if not validate(obj, site).problems:
+            assert not _refusals(obj, site), f"{size} was admitted and refused afterwards"
+
+
+def _refusals(obj: Json, site: Site) -> set[Reason]:
+    """Why there is no target, but for what may come later: a ConfigMap, and nodes where none are made."""
+    found = resolve(parse_workspace(obj), obj, site)
+    reasons = set() if isinstance(found, Target) else {problem.reason for problem in found}
+    return reasons - {Reason.CONFIG_MAP_NOT_FOUND} - (set() if site.auto_provision else {Reason.NO_NODES_MATCH})
 
 
 def test_the_deployment_waits_for_its_nodes() -> None:
@@ -73,8 +85,58 @@ def test_the_deployment_comes_with_the_nodes_and_stays_when_one_is_lost() -> Non
     good = Observed(claims=(claim(OWNER, 0, ready=True),), nodes=(node("n", of=OWNER, made_for=0),))
     plan = make_plan(OWNER, target(), good)
     assert plan.start
-    lost = make_plan(OWNER, target(), replace(good, nodes=(), deployment=plan.deployment))
-    assert (lost.start, lost.deployment) == (True, plan.deployment)
+    lost = make_plan(OWNER, target(), replace(good, nodes=(), objects={ref_of(plan.workload): plan.workload}))
+    assert (lost.start, lost.workload) == (True, plan.workload)
+
+
+def test_a_workload_on_its_way_out_is_waited_for() -> None:
+    good = Observed(claims=(claim(OWNER, 0, ready=True),), nodes=(node("n", of=OWNER, made_for=0),))
+    leaving = {"metadata": {"name": "phi", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert not make_plan(OWNER, target(), replace(good, objects={("Deployment", "phi"): leaving})).start
+
+
+def test_an_own_workload_of_another_kind_goes_and_a_foreign_one_stays() -> None:
+    ours = {"metadata": {"name": "phi", "ownerReferences": [{"uid": OWNER.uid, "controller": True}]}}
+    theirs = {"metadata": {"name": "phi"}}
+    observed = Observed(objects={("StatefulSet", "phi"): ours, ("Job", "phi"): theirs})
+    assert make_plan(OWNER, target(), observed).remove == {("StatefulSet", "phi"): ours}
+
+
+TUNED = tuned()
+TUNER = parse_workspace(TUNED)
+TRAINER_NODES = Observed(claims=(claim(TUNER, 0, ready=True),), nodes=(node("n", of=TUNER, made_for=0),))
+JOB = ("Job", "phi")
+
+
+def run(observed: Observed = TRAINER_NODES, obj: Json = TUNED, *ended: str) -> Plan:
+    """The plan for a training run that is under way, or has ended with the conditions given."""
+    job = make_plan(TUNER, target_of(TUNED), Observed()).workload
+    live = {**job, "status": {"conditions": [{"type": type_, "status": "True"} for type_ in ended]}}
+    return make_plan(parse_workspace(obj), target_of(obj), replace(observed, objects={JOB: live}))
+
+
+def test_a_training_run_is_started_once() -> None:
+    assert make_plan(TUNER, target_of(TUNED), TRAINER_NODES).start
+    assert not run().start
+    assert not run(TRAINER_NODES, TUNED, "Complete").start
+    gone = replace(TRAINER_NODES, trained=True)
+    assert not make_plan(TUNER, target_of(TUNED), gone).start, "a Job that was cleaned up is not run again"
+
+
+def test_a_changed_wish_replaces_the_run_once_nothing_calls_it_done_any_more() -> None:
+    other = tuned(method="lora")
+    assert [*run(obj=other).remove] == [JOB]
+    done = run(replace(TRAINER_NODES, trained=True), other, "Complete")
+    assert (done.remove, done.seen.trained, done.seen.objects) == ({}, False, {})
+
+
+def test_the_nodes_of_a_run_that_is_over_are_given_back_where_that_is_wished() -> None:
+    wish = {labels.RELEASE_NODES: labels.WHEN_DONE}
+    obj = {**TUNED, "metadata": {**TUNED["metadata"], "annotations": wish}}
+    for ending in ("Complete", "Failed"):
+        assert [each.name for each in run(TRAINER_NODES, obj, ending).nodes.delete] == [claim(TUNER, 0).name]
+    assert run(obj=obj).nodes.delete == ()
+    assert run(TRAINER_NODES, TUNED, "Complete").nodes.delete == ()
 
 
 def test_one_machine_is_made_for_one_missing_node() -> None:

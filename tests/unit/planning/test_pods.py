@@ -4,7 +4,7 @@ import pytest
 
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from controller.planning.pods import first_trouble, trouble_of
+from controller.planning.pods import first_failure, first_trouble, trouble_of
 
 
 def pod(name: str = "phi-0", *containers: Json, conditions: list[Json] | None = None, **metadata: Any) -> Json:
@@ -33,6 +33,7 @@ NO_NODE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
             "exit code 1, 3 restarts: CUDA error",
         ),
         (pod("p", waiting("CrashLoopBackOff", **KILLED)), Reason.OUT_OF_MEMORY, "lack of memory, 1 restart"),
+        (pod("p", waiting("CreateContainerConfigError")), Reason.CONTAINER_CRASHING, "cannot be started"),
         (pod("p", conditions=[NO_NODE]), Reason.UNSCHEDULABLE, "0/3 nodes are available"),
     ],
 )
@@ -67,3 +68,16 @@ def test_the_gravest_trouble_is_told_first() -> None:
     trouble = first_trouble(pods)
     assert trouble is not None
     assert trouble.reason is Reason.OUT_OF_MEMORY
+
+
+def test_of_pods_that_are_over_the_one_that_failed_tells_why() -> None:
+    ended = {"name": "phi", "state": {"terminated": {"exitCode": 3, "reason": "Error", "message": "no data"}}}
+    over = [
+        {"metadata": {"name": name}, "status": {"phase": phase, "containerStatuses": [ended]}}
+        for name, phase in (("a", "Succeeded"), ("b", "Failed"))
+    ]
+    found = first_failure(over)
+    assert found is not None
+    assert "pod b" in found.message
+    assert "exit code 3, 0 restarts: no data" in found.message
+    assert first_failure(over[:1]) is None

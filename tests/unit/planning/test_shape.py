@@ -10,7 +10,16 @@ from hypothesis import given
 
 from controller.api.json import Json
 from controller.api.workspace import parse_workspace
-from controller.planning.shape import MAX_TYPE_PROBLEMS, WORKSPACE, ListOf, MapOf, Shape, Text, type_problems
+from controller.planning.shape import (
+    MAX_ADAPTERS,
+    MAX_TYPE_PROBLEMS,
+    WORKSPACE,
+    ListOf,
+    MapOf,
+    Shape,
+    Text,
+    type_problems,
+)
 from tests.unit.planning.manifests import changed, example, manifests
 
 CRD = Path(__file__).parents[3] / "crds" / "kaito.sh_workspaces.yaml"
@@ -99,7 +108,11 @@ TOO_LARGE: list[tuple[str, Any]] = [
     (f"{OPTIONS}.image", "x" * 513),
     (f"{OPTIONS}.imagePullSecrets", ["-"] * 101),
     ("inference.config", "x" * 254),
-    ("inference.adapters", [{}] * 11),
+    ("inference.adapters", [{}] * (MAX_ADAPTERS + 1)),
+    ("tuning.method", "x" * 17),
+    ("tuning.input.urls", [""] * 1001),
+    ("tuning.input.image", "x" * 513),
+    ("tuning.output.imagePushSecret", "x" * 254),
 ]
 
 
@@ -108,6 +121,11 @@ def test_of_a_field_that_is_too_large_only_that_is_told(path: str, value: Any) -
     (problem,) = type_problems(changed(example(), path, value))
     assert problem.field == path
     assert problem.what == f"{path} has {len(value)} {'characters' if isinstance(value, str) else 'entries'}"
+
+
+def test_an_entry_that_is_too_long_is_told_by_its_place() -> None:
+    (problem,) = type_problems(changed(example(), "tuning.input.urls", ["https://example.com", "x" * 2049]))
+    assert problem.text.startswith("tuning.input.urls[1] has 2049 characters: 2048 are the most it can have.")
 
 
 def test_nothing_is_examined_beyond_the_problems_that_are_asked_for() -> None:

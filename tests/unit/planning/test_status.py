@@ -7,13 +7,13 @@ from controller.api.conditions import Condition
 from controller.api.json import Json
 from controller.api.messages import Problem
 from controller.api.reasons import Reason
+from controller.planning.node_status import node_conditions
 from controller.planning.nodes import plan_nodes
-from controller.planning.observed import Observed
+from controller.planning.observed import Observed, Ref
 from controller.planning.status import (
     blocked_conditions,
     conditions_for,
     deleting_conditions,
-    node_conditions,
     owned_part,
     render_status,
 )
@@ -29,9 +29,16 @@ def deployment(ready: int, **status: Any) -> Json:
     return {"metadata": {"name": "phi", "generation": 1}, "spec": {"replicas": 1}, "status": found}
 
 
+REF = ("Deployment", "phi")
+
+
+def deployed(ready: int, **status: Any) -> dict[Ref, Json]:
+    return {REF: deployment(ready, **status)}
+
+
 def conditions(observed: Observed, *, provision: bool = True, count: int = 1) -> dict[str, Condition]:
     wanted = demand(count, provision=provision)
-    return {c.type: c for c in conditions_for(wanted, plan_nodes(OWNER, wanted, observed), observed)}
+    return {c.type: c for c in conditions_for(OWNER, wanted, plan_nodes(OWNER, wanted, observed), observed)}
 
 
 STORY = [
@@ -68,25 +75,25 @@ STORY = [
         ("False", "PodsPending"),
     ),
     (
-        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(0)),
+        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(0)),
         ("True", "MachinesReady"),
         ("True", "ResourcesReady"),
         ("False", "PodsPending"),
     ),
     (
-        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(1, observedGeneration=0)),
+        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(1, observedGeneration=0)),
         ("True", "MachinesReady"),
         ("True", "ResourcesReady"),
         ("False", "PodsPending"),
     ),
     (
-        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(1)),
+        Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(1)),
         ("True", "MachinesReady"),
         ("True", "ResourcesReady"),
         ("True", "InferenceReady"),
     ),
     (
-        Observed(nodes=(node("n", of=OWNER),), deployment=deployment(1)),
+        Observed(nodes=(node("n", of=OWNER),), objects=deployed(1)),
         ("True", "NoMachinesNeeded"),
         ("True", "ResourcesReady"),
         ("True", "InferenceReady"),
@@ -118,7 +125,7 @@ def test_without_provisioning_the_missing_node_is_described() -> None:
 
 def test_a_passed_rollout_deadline_is_told() -> None:
     late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "took too long"}
-    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(0, conditions=[late]))
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(0, conditions=[late]))
     found = conditions(observed)["InferenceReady"]
     assert (found.reason, "took too long" in found.message) == ("StartupTimeout", True)
 
@@ -126,14 +133,14 @@ def test_a_passed_rollout_deadline_is_told() -> None:
 def test_a_rule_that_grew_stricter_takes_down_nothing_that_serves() -> None:
     problem = Problem(Reason.PRESET_UNKNOWN, "inference.preset.name", "unknown")
     ours = {**deployment(1), "metadata": {"name": "phi", "ownerReferences": [{"uid": UID, "controller": True}]}}
-    found = {c.type: c for c in blocked_conditions(OWNER, Observed(deployment=ours), [problem])}
+    found = {c.type: c for c in blocked_conditions(OWNER, Observed(objects={REF: ours}), [problem])}
     assert found["InferenceReady"].status == "True"
     assert (found["Ready"].status, found["Ready"].reason) == ("False", "PresetUnknown")
 
 
 def test_a_foreign_deployment_that_serves_is_not_taken_for_ours() -> None:
     problem = Problem(Reason.FOREIGN_OBJECT, "metadata.name", "taken")
-    found = {c.type: c for c in blocked_conditions(OWNER, Observed(deployment=deployment(1)), [problem])}
+    found = {c.type: c for c in blocked_conditions(OWNER, Observed(objects=deployed(1)), [problem])}
     assert found["InferenceReady"].status == "False"
 
 
@@ -154,7 +161,7 @@ def test_nodes_are_told_as_they_are_when_only_the_workload_is_refused() -> None:
 
 def test_pods_that_cannot_be_created_are_not_said_to_start() -> None:
     denied = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: gpus"}
-    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(0, conditions=[denied]))
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(0, conditions=[denied]))
     found = conditions(observed)["InferenceReady"]
     assert (found.reason, "exceeded quota: gpus" in found.message) == ("ObjectRefused", True)
 
@@ -182,21 +189,32 @@ def test_a_taint_that_keeps_the_pods_away_is_named() -> None:
 def test_conditions_of_other_writers_are_no_difference() -> None:
     ready, theirs = {"type": "Ready", "status": "True"}, {"type": "NodeClaimReady", "status": "True"}
     ours = {"conditions": [ready], "workerNodes": ["n"]}
-    shared = {**ours, "conditions": [ready, theirs], "state": "Ready"}
+    shared = {**ours, "conditions": [ready, theirs], "performance": {}}
     assert owned_part(shared) == owned_part(ours)
 
 
+@pytest.mark.parametrize(
+    ("ready", "before", "state"),
+    [(0, "", "Pending"), (0, "Pending", "Pending"), (1, "Pending", "Ready"), (0, "Ready", "NotReady")],
+)
+def test_the_state_tells_what_never_served_from_what_stopped(ready: int, before: str, state: str) -> None:
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(ready))
+    found = list(conditions(observed).values())
+    stored = workspace_object(status={"state": before})
+    assert render_status(OWNER, stored, found, (), 1, now="2026-01-01T00:00:00Z")["state"] == state
+
+
 def test_nothing_of_a_leaving_workspace_claims_to_be_ready() -> None:
-    before = {c.type: c for c in conditions_for(demand(), plan_nodes(OWNER, demand(), Observed()), Observed())}
+    before = {c.type: c for c in conditions_for(OWNER, demand(), plan_nodes(OWNER, demand(), Observed()), Observed())}
     after = deleting_conditions(before, "waiting for 1 machine")
     assert {c.status for c in after if c.type != "WorkspaceDeleting"} == {"False"}
     assert after[0].type == "WorkspaceDeleting"
 
 
 def test_an_unchanged_world_gives_an_unchanged_status() -> None:
-    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), deployment=deployment(1))
+    observed = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(1))
     plan = plan_nodes(OWNER, demand(), observed)
-    found = conditions_for(demand(), plan, observed)
+    found = conditions_for(OWNER, demand(), plan, observed)
     first = render_status(OWNER, workspace_object(), found, plan.usable, 1, now="2026-01-01T00:00:00Z")
     stored = workspace_object(status=first)
     assert render_status(OWNER, stored, found, plan.usable, 1, now="2026-01-02T00:00:00Z") == first

@@ -133,8 +133,8 @@ def test_what_was_invalid_before_is_tolerated_while_it_stays_as_it_is() -> None:
 
 
 def test_a_new_problem_beside_an_old_one_is_refused() -> None:
-    found = judge(changed(INVALID, "inference.config", "cm"), INVALID)
-    assert [problem.reason for problem in found.problems] == [Reason.NOT_SUPPORTED]
+    found = judge(changed(INVALID, "metadata.annotations", {"kaito.sh/node-image-family": "windows"}), INVALID)
+    assert [problem.reason for problem in found.problems] == [Reason.ANNOTATION_INVALID]
 
 
 def test_a_warning_already_given_is_not_repeated() -> None:

@@ -5,21 +5,25 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.api.claims import Claim, Taint, parse_claim
+from controller.api.claims import MACHINE, NODE_CLAIM, Claim, ClaimKind, Taint, parse_claim
 from controller.api.json import Json
 from controller.api.labels import LAUNCH_FAILURE
 from provisioner.errors import Fault
 from provisioner.history import Failure
 from provisioner.nodes import Node, parse_node
+from provisioner.offerings import Offering, Place
 from provisioner.policy import Policy
 from provisioner.pools import ATTEMPT_TAG, CLAIM_UID_TAG, REQUESTED_TAG, Pool
-from provisioner.steps import Gpus, Observed
+from provisioner.sizes import Size
+from provisioner.steps import Observed
 from provisioner.times import rfc3339
 
 NAME = "ws1a2b3c4d5"
 UID = "11111111-0000-0000-0000-000000000001"
 WORKSPACE_UID = "22222222-0000-0000-0000-000000000001"
 SIZE = "Standard_NC6s_v3"
+V100 = Size(SIZE, "amd64", 6, 112 * 1024, "standardNCSv3Family", "nvidia", "NVIDIA Tesla V100", "nvidia.com/gpu", 1)
+SIZES = {SIZE.lower(): V100}
 START = datetime(2026, 8, 21, 10, 0, 0, tzinfo=UTC)
 NODE = f"aks-{NAME}-12345678-vmss000000"
 PROVIDER_ID = (
@@ -32,6 +36,9 @@ OWNER_LABELS = {
     "kaito.sh/workspace-uid": WORKSPACE_UID,
 }
 FINALIZER = "karpenter.sh/termination"
+A_MACHINE = {"apiVersion": "karpenter.sh/v1alpha5", "kind": "Machine"}
+A_NODE_CLAIM = {"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim"}
+NODE_CLASS = {"group": "kaito.sh", "kind": "KaitoNodeClass", "name": "default"}
 
 
 def at(seconds: float) -> datetime:
@@ -97,6 +104,19 @@ def machine(
     }
 
 
+def node_claim(*, done: Sequence[str] = (), labels: Mapping[str, str] = OWNER_LABELS, **options: Any) -> Json:
+    """The same claim as a stored NodeClaim."""
+    made = machine(labels={"karpenter.sh/nodepool": "kaito", **labels}, **{"nodeClassRef": NODE_CLASS, **options})
+    del made["metadata"]["labels"]["karpenter.sh/provisioner-name"]
+    made["status"]["conditions"] += [condition(phase, "True", phase) for phase in done]
+    return {**made, **A_NODE_CLAIM}
+
+
+def kind_of(stored: Json) -> ClaimKind:
+    """The kind of a stored claim."""
+    return NODE_CLAIM if stored["kind"] == "NodeClaim" else MACHINE
+
+
 def claim(**options: Any) -> Claim:
     """The typed view of `machine`."""
     return parse_claim(machine(**options))
@@ -107,7 +127,7 @@ def pool(state: str = "Succeeded", *, attempt: int = 1, requested: float = 0.0, 
     made = Pool(
         name=NAME,
         state=state,
-        vm_size=SIZE,
+        offering=Offering(SIZE),
         labels={**OWNER_LABELS, "apps": "phi", "kaito.sh/machine-type": "gpu"},
         tags={CLAIM_UID_TAG: UID, ATTEMPT_TAG: str(attempt), REQUESTED_TAG: rfc3339(at(requested))},
     )
@@ -131,6 +151,7 @@ def node_json(
     finalizers: Sequence[str] | None = None,
     created: float = 120.0,
     owner: str = UID,
+    owner_kind: Mapping[str, str] = A_MACHINE,
 ) -> Json:
     """A node of the claim's pool, created so many seconds after the claim and registered for the claim of that UID."""
     marks = {
@@ -150,7 +171,7 @@ def node_json(
             **(labels or {}),
         },
         "finalizers": list(finalizers) if finalizers is not None else [FINALIZER] if registered else [],
-        "ownerReferences": [{"kind": "Machine", "name": NAME, "uid": owner}] if registered else [],
+        "ownerReferences": [{**owner_kind, "name": NAME, "uid": owner}] if registered else [],
     }
     if deleting:
         metadata["deletionTimestamp"] = rfc3339(at(0))
@@ -187,14 +208,14 @@ def seen(
     """What is seen of a claim so many seconds after its creation."""
     view = Observed(
         stored=stored,
-        claim=parse_claim(stored),
+        claim=parse_claim(stored, kind_of(stored)),
         pool=pool,
         pools_known=known,
         nodes=tuple(nodes),
         now=at(after),
         policy=policy or Policy(),
-        gpus={SIZE.lower(): Gpus("nvidia.com/gpu", 1)},
-        location="eastus",
+        sizes=SIZES,
+        place=Place("eastus"),
         fault=fault,
         fault_wait=9.0 if fault else 0.0,
     )

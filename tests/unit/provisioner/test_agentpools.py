@@ -14,13 +14,18 @@ from controller.runtime.errors import SetupError
 from hack.aks_simulator.settings import Settings
 from hack.aks_simulator.simulator import Simulator
 from provisioner.agentpools import AgentPools, _from_response
+from provisioner.body import pool_body
 from provisioner.errors import CloudError, ErrorKind
-from provisioner.pools import pool_body
+from provisioner.offerings import Offering, Place
+from provisioner.quota import Usage
 from provisioner.settings import AzureSettings, CredentialKind
+from provisioner.wish import Wish, wish_of
 from tests.unit.hack.aks_simulator_kit import CLUSTER, GROUP, serving, simulator
 from tests.unit.provisioner.builders import NAME, SIZE, UID, at, claim
 
-BODY = pool_body(claim(), vm_size=SIZE, gpu=True, attempt=1, now=at(0))
+WISH = wish_of(claim(), {}, Place())
+assert isinstance(WISH, Wish)
+BODY = pool_body(claim(), WISH, Offering(SIZE), gpu=True, attempt=1, now=at(0))
 
 
 @asynccontextmanager
@@ -36,7 +41,7 @@ async def azure(document: Json | None = None, **changes: Any) -> AsyncIterator[t
             "credential": CredentialKind.NONE,
             **changes,
         }
-        api = AgentPools(AzureSettings(**settings), user_agent="test")
+        api = AgentPools(AzureSettings(**settings), location="eastus", user_agent="test")
         try:
             yield api, cloud
         finally:
@@ -222,7 +227,7 @@ async def test_without_an_identity_the_start_says_what_to_fill_in(monkeypatch: p
     for variable in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"):
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(SetupError) as caught:
-        AgentPools(AzureSettings("s", "g", "c"), user_agent="test")
+        AgentPools(AzureSettings("s", "g", "c"), location="", user_agent="test")
     text = str(caught.value)
     assert text.startswith("--azure-credential=workload-identity: ")
     assert "AZURE_CLIENT_ID and AZURE_TENANT_ID in manifests/base/provisioner/azure.yaml" in text
@@ -232,7 +237,7 @@ async def test_without_an_identity_the_start_says_what_to_fill_in(monkeypatch: p
 
 @pytest.mark.parametrize("kind", [CredentialKind.MANAGED_IDENTITY, CredentialKind.DEFAULT])
 async def test_the_other_identities_need_nothing_at_the_start(kind: CredentialKind) -> None:
-    api = AgentPools(AzureSettings("s", "g", "c", credential=kind, client_id="id"), user_agent="test")
+    api = AgentPools(AzureSettings("s", "g", "c", credential=kind, client_id="id"), location="", user_agent="test")
     await api.close()
 
 
@@ -246,3 +251,24 @@ async def test_a_wrong_group_or_cluster_is_not_taken_for_an_absent_pool() -> Non
 async def test_an_endpoint_nobody_listens_on_is_unavailable() -> None:
     async with azure(endpoint="http://127.0.0.1:9") as (api, _):
         assert (await refused(api.list())).kind is ErrorKind.UNAVAILABLE
+
+
+async def test_the_usage_list_gives_figures_of_family_region_and_spot() -> None:
+    async with azure({"quota": {"families": {"standardNCSv3Family": 6}, "spot_limit": 12}}) as (api, _):
+        usages = await api.usages()
+        assert usages["standardncsv3family"] == Usage(0, 6)
+        assert usages["cores"].used > 0, "the system pool's nodes"
+        assert usages["lowprioritycores"] == Usage(0, 12)
+
+
+async def test_a_usage_list_that_may_not_be_read_is_an_error_of_its_kind() -> None:
+    forbidden = {"reply": {"status": 403, "code": "AuthorizationFailed"}}
+    async with azure(rule(forbidden, "list_usages")) as (api, _):
+        assert (await refused(api.usages())).kind is ErrorKind.PERMISSION
+
+
+async def test_without_a_region_no_usage_is_known_and_nothing_asked() -> None:
+    settings = AzureSettings("s", "g", "c", endpoint="http://127.0.0.1:9", credential=CredentialKind.NONE)
+    api = AgentPools(settings, location="", user_agent="test")
+    assert await api.usages() == {}
+    await api.close()

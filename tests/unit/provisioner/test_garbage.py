@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from controller.api.claims import MACHINE
+from controller.api.claims import MACHINE, NODE_CLAIM
 from controller.api.json import Json
-from controller.api.resources import MACHINES, NODES
+from controller.api.resources import MACHINES, NODE_CLAIMS, NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 from controller.runtime.errors import ApiError, NotFound
+from provisioner.claims import Claims
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.garbage import Collector
 from provisioner.nodes import POOL_INDEX, pool_names
 from provisioner.policy import Policy
 from provisioner.pools import Pool
 from provisioner.snapshot import Snapshot
-from tests.unit.provisioner.builders import NAME, machine, node_json, pool
+from tests.unit.provisioner.builders import NAME, machine, node_claim, node_json, pool
 from tests.unit.runtime.scripted_server import Reply, ScriptedServer, answer, page, scripted_server, status
 from tests.unit.virtual_time import run_virtual
 
@@ -63,15 +64,15 @@ class Scene:
         self.cloud = cloud
         self.snapshot = Snapshot(cloud, busy=4, idle=300, on_change=lambda names: None)
         self.claims = Informer(client, MACHINES)
+        self.node_claims = Informer(client, NODE_CLAIMS)
         self.nodes = Informer(client, NODES, indexes={POOL_INDEX: pool_names})
         self.collector = Collector(
             client,
             cloud,
             self.snapshot,
-            claims=self.claims,
+            claims=Claims({MACHINE: self.claims, NODE_CLAIM: self.node_claims}),
             nodes=self.nodes,
             policy=Policy(orphan_grace=grace),
-            kind=MACHINE,
         )
 
     async def read(self) -> None:
@@ -166,6 +167,37 @@ async def test_that_all_claims_are_gone_at_once_is_doubted(tmp_path: Path, liste
 
 async def test_a_kind_that_is_not_served_is_no_proof_that_all_claims_are_gone(tmp_path: Path) -> None:
     async with scene(tmp_path, pool(), OTHER, replies=(NO_CLAIM, page(404))) as (made, _):
+        with pytest.raises(NotFound):
+            await made.collect()
+        assert made.cloud.told == []
+
+
+NO_NODE_CLAIM = status(404, "NotFound", f'nodeclaims.karpenter.sh "{NAME}" not found')
+FOR_A_NODE_CLAIM = {"kaito-claim-uid": "u", "kaito-claim-kind": "NodeClaim"}
+
+
+@pytest.mark.parametrize(
+    ("replies", "told"),
+    [
+        ((NO_CLAIM, NO_NODE_CLAIM), [f"delete {NAME} past budgets"]),
+        ((NO_CLAIM, answer(node_claim())), []),
+        ((answer(machine()),), []),
+    ],
+    ids=["no claim of either kind", "its NodeClaim stands", "a Machine of its name stands"],
+)
+async def test_a_pool_goes_when_no_kind_of_claim_carries_its_name(
+    tmp_path: Path, replies: tuple[Reply, ...], told: list[str]
+) -> None:
+    async with scene(tmp_path, pool(tags=FOR_A_NODE_CLAIM), replies=replies) as (made, _):
+        made.claims._replace([])
+        await made.collect()
+        assert made.cloud.told == told
+
+
+async def test_a_pool_made_for_a_kind_that_is_not_served_now_stays(tmp_path: Path) -> None:
+    """As while a cluster is restored, CRD by CRD."""
+    async with scene(tmp_path, pool(tags=FOR_A_NODE_CLAIM), replies=(NO_CLAIM, page(404))) as (made, _):
+        made.claims._replace([])
         with pytest.raises(NotFound):
             await made.collect()
         assert made.cloud.told == []

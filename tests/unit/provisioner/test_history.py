@@ -4,20 +4,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.labels import LAUNCH_FAILURE
-from provisioner.errors import ErrorKind
-from provisioner.history import Failure, failure_of
+from provisioner.errors import ErrorKind, Fault
+from provisioner.history import Failure, failure_of, one_more
+from provisioner.holds import Hold
+from provisioner.offerings import Offering
 from tests.unit.provisioner.builders import claim
+
+BROKEN = '{"attempts":1,"time":"t","kind":"quota","holds":{"s":3}}'
 
 words = st.text(alphabet=st.characters(codec="ascii", categories=["L", "N"]), max_size=40)
 
 
-@given(st.integers(min_value=1, max_value=10**6), st.sampled_from(sorted(ErrorKind)), words, words)
-def test_a_failure_survives_the_annotation(attempts: int, kind: ErrorKind, code: str, text: str) -> None:
-    failure = Failure(attempts, "2026-08-21T10:00:00Z", kind, "Standard_NC6s_v3", code, text)
+held = st.dictionaries(
+    words,
+    st.builds(Hold, st.sampled_from(sorted(ErrorKind)), st.just("2026-08-21T10:00:00Z"), st.integers(1, 99)),
+    max_size=20,
+)
+
+
+@given(st.integers(min_value=1, max_value=10**6), st.sampled_from(sorted(ErrorKind)), words, words, held)
+def test_a_failure_survives_the_annotation(
+    attempts: int, kind: ErrorKind, code: str, text: str, holds: dict[str, Hold]
+) -> None:
+    failure = Failure(
+        attempts, "2026-08-21T10:00:00Z", kind, Offering("Standard_NC6s_v3", "2", "spot"), code, text, holds
+    )
     assert failure_of(claim(failure=failure)) == failure
 
 
-@given(st.text(max_size=60) | st.sampled_from(["null", "[]", "3", "{}", '{"attempts":"x"}', '{"attempts":1e999}']))
+@given(
+    st.text(max_size=60) | st.sampled_from(["null", "[]", "3", "{}", '{"attempts":"x"}', BROKEN, '{"attempts":1e999}'])
+)
 def test_an_unreadable_annotation_is_no_failure(text: str) -> None:
     assert failure_of(claim(annotations={LAUNCH_FAILURE: text})) is None
 
@@ -25,3 +42,21 @@ def test_an_unreadable_annotation_is_no_failure(text: str) -> None:
 def test_a_long_text_is_cut_so_that_annotations_stay_small() -> None:
     failure = Failure(1, "2026-08-21T10:00:00Z", ErrorKind.UNKNOWN, text="x" * 50_000)
     assert len(failure.as_text()) < 1500
+
+
+def test_many_attempts_are_remembered_within_bounds_the_latest_of_them() -> None:
+    failure = None
+    for attempt in range(1, 60):
+        time = f"2026-08-21T10:{attempt:02}:00Z"
+        tried = Offering(f"Standard_NC{attempt}")
+        failure = one_more(failure, attempt, Fault(ErrorKind.CAPACITY), tried, time=time, sizes={})
+    assert failure is not None
+    assert (failure.attempts, len(failure.holds)) == (59, 20)
+    assert "on-demand/size/standard_nc59" in failure.holds
+    assert "on-demand/size/standard_nc40 (capacity x1)" in failure.tried
+
+
+def test_a_record_of_an_earlier_release_is_read() -> None:
+    text = '{"attempts":2,"time":"2026-08-21T10:00:00Z","kind":"quota","vmSize":"A","code":"","text":""}'
+    failure = failure_of(claim(annotations={LAUNCH_FAILURE: text}))
+    assert failure == Failure(2, "2026-08-21T10:00:00Z", ErrorKind.QUOTA, Offering("A"))

@@ -9,7 +9,9 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.history import Failure
+from provisioner.holds import Hold
 from provisioner.launch import joined_nodes, launch
+from provisioner.offerings import Offering
 from provisioner.pools import Pool
 from provisioner.steps import Action, CreatePool, DeletePool, RecordFailure
 from provisioner.texts import HEADLINE
@@ -22,7 +24,7 @@ BUSY = Fault(ErrorKind.CONFLICT, "OperationNotAllowed", "another operation is in
 
 def failed(attempts: int = 1, when: float = 0.0, kind: ErrorKind = ErrorKind.QUOTA) -> Failure:
     """A remembered failure."""
-    return Failure(attempts, rfc3339(at(when)), kind, SIZE, "QuotaExceeded", "no quota")
+    return Failure(attempts, rfc3339(at(when)), kind, Offering(SIZE), "QuotaExceeded", "no quota")
 
 
 @dataclass(frozen=True)
@@ -221,10 +223,28 @@ def test_the_attempt_number_travels_with_the_pool_so_that_its_failure_is_counted
 
 
 def test_each_allowed_size_gets_its_turn() -> None:
-    wanted = machine(failure=failed(attempts=1), sizes=("Standard_NC24ads_A100_v4", SIZE))
+    wanted = machine(failure=failed(attempts=1), sizes=(SIZE, "Standard_NC24ads_A100_v4"))
     step = launch(seen(wanted))
     assert isinstance(step.action, CreatePool)
-    assert step.action.vm_size == SIZE
+    assert step.action.offering.size == "Standard_NC24ads_A100_v4"
+
+
+def test_what_just_failed_for_another_claim_is_not_asked_for() -> None:
+    held = {"on-demand/family/standardncsv3family": Hold(ErrorKind.QUOTA, rfc3339(at(0)), 2)}
+    step = launch(seen(machine(), after=10, holds=held))
+    (condition,) = step.conditions
+    assert (step.action, step.requeue_after) == (None, 50.0)
+    assert (condition.status, condition.reason) == ("False", Reason.QUOTA_EXCEEDED)
+    assert "for another claim (2x), next try after 2026-08-21T10:01:00Z" in condition.message
+
+
+def test_a_full_cluster_is_said_so_before_anything_is_asked_for() -> None:
+    step = launch(seen(machine(), pool_count=100))
+    (condition,) = step.conditions
+    assert step.action is None
+    assert step.requeue_after == 30
+    assert condition.reason == Reason.POOL_LIMIT_REACHED
+    assert "100 agent pools, AKS allows 100" in condition.message
 
 
 def test_a_failed_call_is_not_repeated_before_its_time() -> None:
@@ -237,7 +257,7 @@ def test_the_message_of_a_failure_names_figures_attempt_and_next_try() -> None:
         "exceeding approved standardNCSv3Family Cores quota. Additional details - Current Limit: 0, Current Usage: 0, "
         "Additional Required: 6"
     )
-    failure = Failure(3, rfc3339(at(0)), ErrorKind.QUOTA, SIZE, "QuotaExceeded", text)
+    failure = Failure(3, rfc3339(at(0)), ErrorKind.QUOTA, Offering(SIZE), "QuotaExceeded", text)
     (condition,) = launch(seen(machine(failure=failure), after=1)).conditions
     first, _, second = condition.message.partition("\n")
     assert len(first) <= HEADLINE

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.history import Failure
 from provisioner.launch import joined_nodes
 from provisioner.lifecycle import decide
+from provisioner.offerings import Offering
 from provisioner.pools import belongs
 from provisioner.status import new_status
 from provisioner.steps import (
@@ -27,7 +29,21 @@ from provisioner.steps import (
     ReleaseClaim,
 )
 from provisioner.times import rfc3339
-from tests.unit.provisioner.builders import FINALIZER, FOREIGN, NODE, SIZE, UID, at, machine, node, pool, seen
+from tests.unit.provisioner.builders import (
+    FINALIZER,
+    FOREIGN,
+    NAME,
+    NODE,
+    OWNER_LABELS,
+    SIZE,
+    UID,
+    at,
+    machine,
+    node,
+    node_claim,
+    pool,
+    seen,
+)
 
 ALL = ["Launched", "Registered", "Initialized"]
 
@@ -171,7 +187,7 @@ failures = st.none() | st.builds(
     attempts=st.integers(min_value=1, max_value=50),
     time=st.integers(min_value=0, max_value=4000).map(lambda seconds: rfc3339(at(seconds))),
     kind=st.sampled_from(sorted(ErrorKind)),
-    vm_size=st.just(SIZE),
+    offering=st.just(Offering(SIZE)),
 )
 
 
@@ -294,3 +310,44 @@ def test_a_recorded_failure_is_not_recorded_again(view: Observed) -> None:
         noted = machine(failure=step.action.failure, finalizers=view.claim.finalizers)
         again = decide(seen(noted, pool=view.pool, nodes=view.nodes))
         assert not isinstance(again.action, RecordFailure)
+
+
+@pytest.mark.parametrize("done", [[], ["Launched", "Registered", "Initialized"]])
+def test_a_claim_whose_name_another_holds_says_so_and_touches_nothing(done: list[str]) -> None:
+    step = decide(seen(node_claim(done=done), rival=f"Machine {NAME}"))
+    assert step.action is None or isinstance(step.action, PatchClaim)
+    assert step.conditions[0].reason == Reason.NAME_CONFLICT
+    assert f"Machine {NAME}" in step.conditions[0].message
+
+
+def test_it_is_let_go_without_a_look_at_the_pool() -> None:
+    step = decide(seen(node_claim(deleted_at=0), rival=f"Machine {NAME}"))
+    assert isinstance(step.action, ReleaseClaim)
+
+
+GONE: dict[str, Any] = {"pool": pool(), "nodes": []}
+
+
+@pytest.mark.parametrize(
+    ("view", "given_up"),
+    [
+        ({**GONE, "nodeless": 1199}, False),
+        ({**GONE, "nodeless": 1200}, True),
+        ({**GONE, "nodeless": 9999, "pool": pool(stopped=True)}, False),
+        ({**GONE, "nodeless": 9999, "pool": pool("Updating")}, False),
+        ({**GONE, "nodeless": 9999, "blind": Fault(ErrorKind.UNAVAILABLE)}, False),
+        ({**GONE, "nodeless": 9999, "nodes": [node(ready=False)]}, False),
+        ({**GONE, "nodeless": 9999, "pool": pool(**FOREIGN)}, False),
+    ],
+    ids=["missed", "missed for long", "pool stopped", "pool at work", "cloud unseen", "node not ready", "not ours"],
+)
+def test_a_claim_whose_pool_stands_without_a_node_is_given_up_after_a_while(
+    view: dict[str, Any], *, given_up: bool
+) -> None:
+    step = decide(seen(machine(done=ALL), **view))
+    assert isinstance(step.action, DeleteClaim) is given_up
+
+
+def test_it_is_looked_at_again_when_its_time_has_come() -> None:
+    marked = machine(done=ALL, labels={**OWNER_LABELS, "node.kubernetes.io/instance-type": SIZE})
+    assert decide(seen(marked, **GONE, nodeless=200)).requeue_after == 1000

@@ -1,19 +1,26 @@
 """What one call brings to light, and how few are made in one run."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+from controller.api.claims import MACHINE
 from controller.api.json import Json
 from controller.api.resources import MACHINES, NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
+from controller.runtime.events import Recorder
 from provisioner.calls import Aborts, Pauses
+from provisioner.claims import Claims
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.history import Failure
+from provisioner.holds import Unavailable
 from provisioner.nodes import POOL_INDEX, pool_names
+from provisioner.offerings import Offering, Place
 from provisioner.performer import Performer
 from provisioner.policy import Policy
 from provisioner.pools import Pool
+from provisioner.quota import Quotas, Usages
 from provisioner.reconciler import Reconciler
 from provisioner.snapshot import Snapshot
 from provisioner.steps import CreatePool, DeletePool, Observed
@@ -47,13 +54,18 @@ class Cloud:
         self.told.append("create")
         if self.refusal:
             raise self.refusal
-        return pool("Creating", name=name, vm_size=body["properties"]["vmSize"])
+        return pool("Creating", name=name, offering=Offering(body["properties"]["vmSize"]))
 
     async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
         self.told.append(f"delete {name} {ignore_disruption_budgets}")
 
     async def abort(self, name: str) -> None:
         self.told.append(f"abort {name}")
+
+
+async def unlimited() -> Usages:
+    """No quota is known."""
+    return {}
 
 
 def snapshot(cloud: Cloud) -> Snapshot:
@@ -67,7 +79,7 @@ def after(cloud: Cloud, action: CreatePool | DeletePool) -> Observed | None:
     async def scenario() -> Observed | None:
         picture = snapshot(cloud)
         picture.learn(NAME, cloud.found)
-        performer = Performer(NOBODY, cloud, picture, NOBODY, Pauses(), Aborts())
+        performer = Performer(NOBODY, cloud, picture, NOBODY, Pauses(), Aborts(), Quotas(unlimited), Unavailable())
         return await performer.perform(seen(machine(), pool=cloud.found), action)
 
     return run_virtual(scenario())
@@ -75,14 +87,14 @@ def after(cloud: Cloud, action: CreatePool | DeletePool) -> Observed | None:
 
 def test_a_name_that_is_taken_by_nothing_is_tried_again_later_and_not_at_once() -> None:
     cloud = Cloud(TAKEN)
-    view = after(cloud, CreatePool({"properties": {"vmSize": SIZE}}, 1, SIZE))
+    view = after(cloud, CreatePool({"properties": {"vmSize": SIZE}}, 1, Offering(SIZE)))
     assert view is not None
     assert (view.fault and view.fault.kind, view.fault_wait) == (ErrorKind.CONFLICT, 2.0)
     assert cloud.told == ["create", "get"]
 
 
 def test_a_pool_that_is_there_already_is_taken_for_what_it_is() -> None:
-    view = after(Cloud(TAKEN, pool("Creating")), CreatePool({"properties": {"vmSize": SIZE}}, 1, SIZE))
+    view = after(Cloud(TAKEN, pool("Creating")), CreatePool({"properties": {"vmSize": SIZE}}, 1, Offering(SIZE)))
     assert view is not None
     assert (view.pool, view.fault) == (pool("Creating"), None)
 
@@ -104,7 +116,7 @@ def test_a_pool_is_removed_past_all_budgets_because_its_drain_was_ours() -> None
 
 async def test_one_run_asks_for_one_pool_at_most(tmp_path: Path) -> None:
     sizes = (SIZE, "Standard_NC24ads_A100_v4", "Standard_ND96asr_v4")
-    cloud, noted = Cloud(NO_QUOTA), Failure(1, rfc3339(at(0)), ErrorKind.QUOTA, SIZE)
+    cloud, noted = Cloud(NO_QUOTA), Failure(1, rfc3339(at(0)), ErrorKind.QUOTA, Offering(SIZE))
     async with scripted_server(tmp_path) as server:
         server.script(answer(machine(sizes=sizes, failure=noted)))
         async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
@@ -112,13 +124,40 @@ async def test_one_run_asks_for_one_pool_at_most(tmp_path: Path) -> None:
                 client,
                 cloud,
                 snapshot(cloud),
-                claims=Informer(client, MACHINES),
+                claims=Claims({MACHINE: Informer(client, MACHINES)}),
                 nodes=Informer(client, NODES, indexes={POOL_INDEX: pool_names}),
-                recorder=NOBODY,
+                recorder=Recorder(client, controller="test", instance="one"),
                 policy=Policy(),
-                gpus={},
+                sizes={},
+                place=Place(),
+                quotas=Quotas(unlimited),
             )
             done = await reconciler._advance(seen(machine(sizes=sizes)))
     assert done is not None
     assert cloud.told == ["create"], "the next size is tried at once, but in a run of its own"
     assert done[1].requeue_after == 1.0
+
+
+def test_the_last_free_pool_is_asked_for_once() -> None:
+    """Azure would refuse the one too many; it is not even asked."""
+
+    class Slow(Cloud):
+        async def create(self, name: str, body: Json) -> Pool:
+            await asyncio.sleep(1)
+            return await super().create(name, body)
+
+    async def scenario() -> list[Observed | None]:
+        cloud = Slow()
+        picture = snapshot(cloud)
+        performer = Performer(NOBODY, cloud, picture, NOBODY, Pauses(), Aborts(), Quotas(unlimited), Unavailable())
+        action = CreatePool({"properties": {"vmSize": SIZE}}, 1, Offering(SIZE))
+        views = [seen(machine(name=name), policy=Policy(pool_limit=1)) for name in ("ws1", "ws2")]
+        return list(await asyncio.gather(*(performer.perform(view, action) for view in views)))
+
+    first, second = run_virtual(scenario())
+    assert first is not None
+    assert second is not None
+    assert first.pool is not None
+    assert second.pool is None
+    assert second.fault is not None
+    assert second.fault.kind is ErrorKind.CONFLICT

@@ -92,7 +92,7 @@ def test_once_registered_a_missing_node_does_not_undo_it() -> None:
 
 
 def test_the_patch_stamps_the_node_and_is_guarded_by_its_version() -> None:
-    patch = registration_patch(claim(annotations={"note": "x"}), node(**FRESH), {})
+    patch = registration_patch(claim(annotations={"note": "x"}), node(**FRESH), None)
     metadata = patch["metadata"]
     assert metadata["resourceVersion"] == "42"
     assert metadata["finalizers"] == [FINALIZER]
@@ -113,7 +113,7 @@ def test_the_patch_stamps_the_node_and_is_guarded_by_its_version() -> None:
 
 def test_labels_the_pool_keeps_or_aks_reserves_are_not_written_on_the_node() -> None:
     wanted = claim(labels={"kaito.sh/workspace": "phi", "kubernetes.azure.com/mode": "user"})
-    written = registration_patch(wanted, node(**FRESH), {"apps": "phi"})["metadata"]["labels"]
+    written = registration_patch(wanted, node(**FRESH), pool(labels={"apps": "phi"}))["metadata"]["labels"]
     assert set(written) == {
         "kaito.sh/workspace",
         "karpenter.sh/capacity-type",
@@ -124,7 +124,7 @@ def test_labels_the_pool_keeps_or_aks_reserves_are_not_written_on_the_node() -> 
 
 def test_the_node_says_what_it_is_paid_as_whether_or_not_the_claim_says_it_yet() -> None:
     for told in ({}, {"karpenter.sh/capacity-type": "on-demand"}):
-        written = registration_patch(claim(labels=told), node(**FRESH), {})["metadata"]["labels"]
+        written = registration_patch(claim(labels=told), node(**FRESH), None)["metadata"]["labels"]
         assert written["karpenter.sh/capacity-type"] == "on-demand"
 
 
@@ -141,5 +141,5 @@ def test_startup_taints_are_added_once_and_never_again(registered: bool, texts: 
         registered=registered,
         taints=[Taint("keep", "", "NoExecute"), Taint("karpenter.sh/unregistered", "", "NoExecute")],
     )
-    taints = registration_patch(wanted, bare, {})["spec"]["taints"]
+    taints = registration_patch(wanted, bare, None)["spec"]["taints"]
     assert [Taint(entry["key"], entry.get("value", ""), entry["effect"]).text for entry in taints] == texts

@@ -27,8 +27,9 @@ def test_the_variables_of_gpu_provisioner_are_read(monkeypatch: pytest.MonkeyPat
         "LOCATION": "westus",
     }.items():
         monkeypatch.setenv(name, value)
-    azure = parse_settings([]).azure
-    assert (azure.subscription_id, azure.resource_group, azure.cluster_name, azure.location) == (
+    settings = parse_settings([])
+    azure = settings.azure
+    assert (azure.subscription_id, azure.resource_group, azure.cluster_name, settings.place.location) == (
         "sub",
         "group",
         "cluster",

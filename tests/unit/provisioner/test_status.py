@@ -4,10 +4,12 @@ from typing import Any
 
 from controller.api.json import Json
 from controller.api.reasons import Reason
+from provisioner.errors import ErrorKind, Fault
 from provisioner.lifecycle import decide
 from provisioner.status import events_for, new_status
 from provisioner.steps import Observed
-from tests.unit.provisioner.builders import NODE, PROVIDER_ID, machine, node, pool, seen
+from provisioner.times import rfc3339
+from tests.unit.provisioner.builders import NODE, PROVIDER_ID, at, machine, node, node_claim, pool, seen
 
 
 def after_writing(view: Observed) -> tuple[Observed, Json | None]:
@@ -72,3 +74,24 @@ def test_every_event_has_words() -> None:
     events: list[Any] = events_for({}, decide(view).conditions)
     assert len(events) == 4
     assert all(event.note for event in events)
+
+
+def test_a_node_claim_counts_as_unknown_since_its_creation_and_names_its_image() -> None:
+    stored = node_claim(done=["Launched"])
+    _, status = after_writing(seen(stored, pool=pool(image="AKSUbuntu-2204"), after=100))
+    assert status is not None
+    moments = {entry["type"]: entry["lastTransitionTime"] for entry in status["conditions"]}
+    assert (moments["Initialized"], moments["Ready"]) == (rfc3339(at(0)), rfc3339(at(100)))
+    assert status["imageID"] == "AKSUbuntu-2204"
+
+
+def test_a_machine_has_no_field_for_an_image() -> None:
+    _, status = after_writing(seen(machine(done=["Launched"]), pool=pool(image="AKSUbuntu-2204")))
+    assert status is not None
+    assert "imageID" not in status
+
+
+def test_trouble_of_a_node_claim_is_a_warning_although_its_condition_is_only_unknown() -> None:
+    view = seen(node_claim(), pool=pool("Failed", fault=Fault(ErrorKind.QUOTA)))
+    told = events_for({}, decide(view).conditions)
+    assert [(each.type, each.reason) for each in told] == [("Warning", Reason.QUOTA_EXCEEDED)]

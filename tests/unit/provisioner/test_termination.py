@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from controller.api.claims import Taint
+from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.pools import Pool
@@ -16,11 +17,13 @@ from provisioner.steps import (
     DeletePool,
     Drain,
     DrainNode,
+    PatchClaim,
     PatchNode,
     ReleaseClaim,
 )
-from provisioner.termination import terminate
-from tests.unit.provisioner.builders import FOREIGN, NODE, machine, node, pool, seen
+from provisioner.termination import drain_end, terminate
+from provisioner.times import rfc3339
+from tests.unit.provisioner.builders import FOREIGN, NODE, at, machine, node, node_claim, pool, seen
 
 DISRUPTED = Taint("karpenter.sh/disrupted", "", "NoSchedule")
 DRAINED = {NODE: Drain()}
@@ -135,3 +138,40 @@ def test_letting_a_node_go_keeps_other_finalizers() -> None:
     step = terminate(seen(machine(deleted_at=0), nodes=(kept,), confirmed_gone=True))
     assert isinstance(step.action, PatchNode)
     assert step.action.patch["metadata"]["finalizers"] == ["other"]
+
+
+GRACE: dict[str, Any] = {"terminationGracePeriod": "10m"}
+END = rfc3339(at(600))
+ANNOUNCED = {"karpenter.sh/nodeclaim-termination-timestamp": END}
+
+
+def test_a_claims_own_grace_is_written_down_once_and_told() -> None:
+    step = terminate(seen(node_claim(deleted_at=0, **GRACE), pool=pool(), nodes=[node()]))
+    assert isinstance(step.action, PatchClaim)
+    assert step.action.metadata == {"annotations": ANNOUNCED}
+    assert step.action.warning is not None
+    assert step.action.warning[0] == Reason.TERMINATION_GRACE_PERIOD_EXPIRING
+    again = terminate(seen(node_claim(deleted_at=0, annotations=ANNOUNCED, **GRACE), pool=pool(), nodes=[node()]))
+    assert not isinstance(again.action, PatchClaim)
+
+
+@pytest.mark.parametrize(
+    ("claim", "after", "drains"),
+    [
+        (node_claim(deleted_at=0, annotations=ANNOUNCED, **GRACE), 599, True),
+        (node_claim(deleted_at=0, annotations=ANNOUNCED, **GRACE), 601, False),
+        (node_claim(deleted_at=0), 3599, True),
+        (node_claim(deleted_at=0), 3601, False),
+        (machine(deleted_at=0), 601, True),
+    ],
+    ids=["within its grace", "its grace is over", "none of its own", "nor the setting's any more", "a Machine"],
+)
+def test_pods_hold_up_the_removal_until_the_grace_ends(claim: Json, after: float, *, drains: bool) -> None:
+    leaving = node(deleting=True, taints=[Taint("karpenter.sh/disrupted", "", "NoSchedule")])
+    step = terminate(seen(claim, pool=pool(), nodes=[leaving], after=after))
+    assert isinstance(step.action, DrainNode if drains else DeletePool)
+
+
+def test_a_claim_may_shorten_the_time_for_pods_but_not_lengthen_it() -> None:
+    longer = seen(node_claim(deleted_at=0, terminationGracePeriod="100h"))
+    assert drain_end(longer) == at(3600)

@@ -114,6 +114,26 @@ async def test_an_informer_that_cannot_sync_keeps_the_program_unready_and_its_wo
     assert not ran, "work began on an empty cache"
 
 
+async def test_an_informer_that_is_not_needed_holds_nothing_up(kubeconfig: Path) -> None:
+    ran = asyncio.Event()
+    async with Program("kaito-test", options(kubeconfig)) as program:
+
+        async def work() -> None:
+            ran.set()
+            await forever()
+
+        informer = program.informer(Informer(program.client, PODS), needed=False)
+        program.task("work", work)
+        running = await started(program)
+        async with asyncio.timeout(20):
+            await ran.wait()
+        status, _ = await probe(program, "/readyz")
+        assert not informer.synced
+        program.stop()
+        assert await running == 0
+    assert status == 200
+
+
 async def test_two_informers_of_one_name_are_a_mistake(kubeconfig: Path) -> None:
     async with Program("kaito-test", options(kubeconfig)) as program:
         program.informer(Informer(program.client, PODS))

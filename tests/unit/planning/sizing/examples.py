@@ -52,5 +52,7 @@ uses = st.builds(
     precision=st.sampled_from(Precision),
     cache_precision=st.sampled_from([Precision.AUTO, Precision.FP8]),
     adapters=st.integers(0, 10),
+    percent=st.none() | st.integers(1, 100),
+    tensor=st.none() | st.integers(1, 16),
     tuning=st.none() | trainings,
 )

@@ -69,22 +69,32 @@ def heaviest_gpu(name: str, ranks: int, stages: int) -> int | None:
 MODELS: dict[str, Preset] = {}
 
 
-def ask(preset: Preset, sku: Sku) -> Answer:
-    """The fewest nodes and the fewest GPUs that hold one copy of a preset on machines of one size."""
+def ask(preset: Preset, sku: Sku, *, percent: int = 84, tensor: int | None = None) -> Answer:
+    """The fewest nodes and the fewest GPUs that hold one copy of a preset on machines of one size.
+
+    Args:
+        preset: the model.
+        sku: the size.
+        percent: share of the memory vLLM is given.
+        tensor: GPUs that are to share each layer under vLLM, where so many can.
+    """
     MODELS[preset.name] = preset
     served = preset.on(sku)
     memory = sku.gpu_memory_usable_gib
     if memory is None or not sku.gpu_count:
         return NEVER
-    budget = floor(memory * GIB) * 84 // 100
     transformers = bool(served.runtimes) and choose_runtime(None, served, sku).runtime is Runtime.TRANSFORMERS
+    budget = floor(memory * GIB) * (84 if transformers else percent) // 100
     several = served.distributed and not (transformers and Runtime.VLLM in served.runtimes)
     if served.fixed_gpus:
         return _cut_beforehand(preset, sku, budget, several=several)
-    per_node = sku.gpu_count if served.tensor_parallel else 1
+    per_node = sku.gpu_count if served.tensor_parallel or transformers else 1
+    counts = range(1, 2 if transformers else per_node + 1)
+    if tensor is not None and tensor in counts and rank_heads(preset, tensor) is not None:
+        counts = range(tensor, tensor + 1)
     found = [
         (_nodes_for(ranks, stages, per_node), ranks * stages)
-        for ranks in range(1, 2 if transformers else per_node + 1)
+        for ranks in counts
         for stages in range(1, preset.architecture.layers + 1)
         if (here := heaviest_gpu(preset.name, ranks, stages)) is not None and here <= budget
     ]

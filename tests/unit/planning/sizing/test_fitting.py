@@ -42,6 +42,25 @@ def test_the_oracle_agrees_on_every_size_of_every_cloud(model: Preset) -> None:
         assert (verdict.min_nodes, verdict.min_gpus) == dataclasses.astuple(oracle.ask(model, size)), verdict.explain()
 
 
+@given(
+    st.sampled_from(PRESETS), st.sampled_from(SIZES), st.integers(1, 100), st.none() | st.sampled_from([1, 2, 3, 4, 8])
+)
+def test_the_oracle_agrees_on_what_users_ask_of_vllm(
+    model: Preset, size: Sku, percent: int, tensor: int | None
+) -> None:
+    verdict = fit(model, size, Use(percent=percent, tensor=tensor))
+    answer = oracle.ask(model, size, percent=percent, tensor=tensor)
+    assert (verdict.min_nodes, verdict.min_gpus) == dataclasses.astuple(answer), verdict.explain()
+
+
+@given(models, sizes, uses, st.integers(1, 99))
+def test_a_larger_share_of_the_memory_never_turns_fit_into_misfit(
+    model: Preset, size: Sku, use: Use, percent: int
+) -> None:
+    less, more = (fit(model, size, dataclasses.replace(use, percent=share)) for share in (percent, percent + 1))
+    assert fewer_or_same(more, less)
+
+
 @pytest.mark.parametrize(
     ("name", "size", "context", "fits"),
     [

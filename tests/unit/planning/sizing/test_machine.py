@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 
+from controller.api.workspace import Runtime
 from controller.catalog import Preset
 from controller.planning.sizing.machine import machine_of, tensor_sizes
-from controller.planning.sizing.terms import Layout
-from controller.planning.sizing.use import SERVE
+from controller.planning.sizing.terms import SERVER_PERCENT, Layout
+from controller.planning.sizing.use import SERVE, Use
 from tests.unit.planning.sizing.examples import preset, sku
 
 
@@ -37,3 +38,21 @@ def test_heads_must_come_out_even(heads: int, kv_heads: int, attention: str, siz
 def test_ranks_of_one_layer_stay_in_one_node(stages: int, nodes: int) -> None:
     eight = machine_of(preset("llama-3.1-8b-instruct"), sku("Standard_ND96isr_H100_v5"), SERVE)
     assert eight.nodes_of(Layout(tensor=2, pipeline=stages)) == nodes
+
+
+EIGHT = "Standard_ND96isr_H100_v5"
+
+
+def test_vllm_is_given_the_share_the_user_asks_for() -> None:
+    model, size = preset("llama-3.1-8b-instruct"), sku(EIGHT)
+    assert machine_of(model, size, SERVE).percent == SERVER_PERCENT
+    assert machine_of(model, size, Use(percent=95)).percent == 95
+    layerwise = machine_of(model, size, Use(runtime=Runtime.TRANSFORMERS, percent=95))
+    assert layerwise.percent == SERVER_PERCENT, "Transformers has no such setting"
+
+
+@pytest.mark.parametrize(("wished", "sizes"), [(None, (8, 4, 2, 1)), (4, (4,)), (1, (1,)), (3, (8, 4, 2, 1))])
+def test_layers_are_shared_by_as_many_gpus_as_the_user_asks_for_where_they_can(
+    wished: int | None, sizes: tuple[int, ...]
+) -> None:
+    assert machine_of(preset("llama-3.1-8b-instruct"), sku(EIGHT), Use(tensor=wished)).tensors == sizes

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from controller.catalog import Catalog, Cloud, Lifecycle, Preset, Sku
 from controller.catalog.prices import Price
-from controller.planning.sizing import Precision, Use, fit, is_offered, rank, runs_on, suggest
+from controller.planning.sizing import Precision, Use, fit, is_offered, rank, runs_on, suggest, trains_on
 from tests.unit.planning.sizing.examples import CATALOG, LORA, PRESETS, QLORA, models, preset, sku, uses
 
 SKUS = tuple(CATALOG.skus.values())
@@ -97,6 +97,19 @@ def test_for_every_model_that_can_be_tuned_there_is_a_size(model: Preset, use: U
     assert suggest(model, CATALOG, use), f"no size tunes {model.name}"
 
 
+def test_nothing_is_offered_to_tune_what_cannot_be_tuned() -> None:
+    assert suggest(dataclasses.replace(preset(), tuning=None), CATALOG, QLORA) == ()
+
+
+@pytest.mark.parametrize("lifecycle", [each for each in Lifecycle if each is not Lifecycle.CURRENT])
+def test_only_current_sizes_are_offered(lifecycle: Lifecycle) -> None:
+    best = suggest(preset(), CATALOG)[0].sku
+    skus = {**CATALOG.skus, best.name.lower(): dataclasses.replace(best, lifecycle=lifecycle)}
+    offered = [found.sku.name for found in suggest(preset(), dataclasses.replace(CATALOG, skus=skus), limit=50)]
+    assert offered
+    assert best.name not in offered
+
+
 @pytest.mark.parametrize(
     ("size", "runs"),
     [
@@ -126,7 +139,7 @@ def test_suggestions_always_fit_and_are_ranked_truly(
     for suggestion in found:
         assert suggestion.fit.fits, suggestion.fit.explain()
         assert suggestion.fit == fit(model, suggestion.sku, use, nodes=suggestion.nodes)
-        assert runs_on(model, suggestion.sku)
+        assert has_code(model, suggestion.sku, use)
         assert is_offered(suggestion.sku)
         assert suggestion.sku.lifecycle is Lifecycle.CURRENT
     assert [each.rank for each in found] == sorted(each.rank for each in found)
@@ -137,6 +150,10 @@ def test_suggestions_always_fit_and_are_ranked_truly(
     assert best is None or found[0].rank == best
 
 
+def has_code(model: Preset, size: Sku, use: Use) -> bool:
+    return runs_on(model, size, use.runtime) if use.tuning is None else trains_on(model, size)
+
+
 def candidate(model: Preset, size: Sku, use: Use) -> bool:
     low = use.precision in {Precision.BFLOAT16, Precision.FP8} and (size.compute_capability or 0) < 8.0
-    return is_offered(size) and runs_on(model, size) and fit(model, size, use).fits and not low
+    return is_offered(size) and has_code(model, size, use) and fit(model, size, use).fits and not low

@@ -1,0 +1,207 @@
+"""Rules that do the sums: can the GPUs run the model at all, and do they hold it.
+
+They do so on every path: nodes made or found, inference or tuning, either model server, adapters and configuration.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from controller.api import labels
+from controller.api.messages import Problem, quote
+from controller.api.reasons import Reason
+from controller.api.workspace import DEFAULT_COUNT, Runtime
+from controller.catalog import Preset, RuntimeSpec, Sku
+from controller.planning.existing_nodes import MIG
+from controller.planning.findings import Finding, Rule, Subject
+from controller.planning.preset_rules import PRIVATE, preset_field
+from controller.planning.proposals import describe_suggestion, proposals, single_node, suggestions
+from controller.planning.runtimes import choose_runtime
+from controller.planning.sizing import Fit, fit, nodes_needed
+from controller.planning.sizing.verdict import count as counted
+
+_TYPE: Final = "resource.instanceType"
+_SELECTOR: Final = "resource.labelSelector"
+_PARTITION: Final = "resource.partition"
+_RUNTIME: Final = f"metadata.annotations[{labels.RUNTIME}]"
+
+
+def runtime(subject: Subject) -> Iterator[Finding]:
+    """The model server asked for can be started with the model, on GPUs of the size where that is known."""
+    preset, wish, sku = subject.preset, subject.workspace.runtime_wish, subject.sku
+    if preset is None or wish is None or subject.workspace.inference is None:
+        return
+    editions = (preset.runtimes, *(edition.runtimes for edition in preset.alternatives))
+    able = dict.fromkeys(name for runtimes in editions for name in runtimes)
+    served = preset if sku is None else preset.on(sku, wish)
+    if wish in (able if sku is None else served.runtimes):
+        return
+    where = "" if wish not in able or sku is None else f" on {sku.gpu_model}"
+    others = [name for name in (able if sku is None else served.runtimes) if name is not wish]
+    what = f"{_RUNTIME} is {quote(wish)}, which does not serve {preset.name}{where}"
+    why = f"{counted(len(others), 'model server')} can: {', '.join(others)}"
+    fixes = ("remove the annotation", *(f"use {name}" for name in others))
+    yield Problem(Reason.RUNTIME_NOT_SUPPORTED, _RUNTIME, what, why, fixes)
+
+
+def one_node(subject: Subject) -> Iterator[Finding]:
+    """Transformers serves a model on one node; no annotation makes weights fit that are larger than all its GPUs."""
+    spread = _only_spread(subject)
+    preset, sku = subject.preset, subject.sku
+    if spread is None or preset is None or sku is None:
+        return
+    what = f"{_RUNTIME} is {quote(Runtime.TRANSFORMERS)}, which serves a model on 1 node"
+    why = (
+        f"the weights of {preset.name} are {preset.weights_gib:.2f} GiB, {sku.name} has {sku.gpu_memory_total_gib:.0f}"
+    )
+    fixes = (f"remove the annotation, vLLM takes {spread} nodes", *single_node(subject))
+    yield Problem(Reason.RUNTIME_NOT_SUPPORTED, _RUNTIME, what, why, fixes)
+
+
+def gpu_fit(subject: Subject) -> Iterator[Finding]:
+    """The model must run on the GPUs of the nodes and fit them, on however many nodes it can be spread over."""
+    preset, sku = subject.preset, subject.sku
+    if preset is None or sku is None or not sku.gpu_count or _only_spread(subject) is not None:
+        return
+    if subject.workspace.tuning is not None and preset.tuning is None:
+        return
+    if not _brings_own_image(subject):
+        yield from _gpu_supported(subject, preset, sku)
+    asked = subject.workspace.resource.count
+    verdict = fit(preset, sku, subject.use, nodes=max(asked or DEFAULT_COUNT, DEFAULT_COUNT))
+    if not verdict.known:
+        yield f"the GPU memory of {sku.name} is not known: whether {preset.name} fits is not checked"
+    elif verdict.min_nodes is None and not verdict.certain:
+        yield f"{sku.name} may be too small for {preset.name}: the size of its KV cache is an upper bound"
+    elif verdict.min_nodes is None or (verdict.min_nodes > 1 and sliced(subject)):
+        yield too_small(subject, verdict, f"{place(subject, sku)} is too small for {preset.name}")
+    elif verdict.min_nodes > 1 and subject.auto_provision:
+        # Nodes that work on one request wait for the network between them; one that holds the model does not.
+        alone = next((each for each in suggestions(subject) if each.nodes == 1), None)
+        instead = f"; {describe_suggestion(alone)} holds it on one" if alone else ""
+        yield f"{preset.name} takes {verdict.min_nodes} nodes of {sku.name}{instead}"
+
+
+def toolkit(subject: Subject) -> Iterator[Finding]:
+    """Models that compile their kernels at start need the CUDA toolkit in their container, which nobody puts there.
+
+    That it lies on an existing node changes nothing, since pods are given no folders of the node; and it is no
+    question of size, so no annotation overrules it.
+    """
+    preset, sku = subject.preset, subject.sku
+    if preset is None or sku is None or subject.workspace.tuning is not None or _brings_own_image(subject):
+        return
+    served = preset.on(sku, subject.workspace.runtime_wish)
+    if served.runtimes[choose_runtime(subject.workspace.runtime_wish, served, sku).runtime].cuda_toolkit:
+        field = f"{preset_field(subject)}.name"
+        what = f"{field} {quote(preset.name)} is not run by this release"
+        why = "it compiles its kernels at start and needs the CUDA toolkit, which is in none of the published images"
+        fixes = ("use accessMode private with an image that brings the toolkit", "choose another preset")
+        yield Problem(Reason.NOT_SUPPORTED, field, what, why, fixes)
+
+
+def too_small(subject: Subject, verdict: Fit, what: str) -> Problem:
+    """The refusal of GPUs that do not hold the model, with the sum and what would hold it."""
+    why = f"it needs {verdict.need_text} and gets {verdict.offer_text}"
+    return Problem(Reason.INSUFFICIENT_GPU_MEMORY, field_of_size(subject), what, why, proposals(subject))
+
+
+def field_of_size(subject: Subject) -> str:
+    """The field that decides which GPUs there are: the partition, the size, or the selector where neither is set."""
+    if subject.workspace.resource.partition is not None and not subject.auto_provision:
+        return _PARTITION
+    return _TYPE if subject.workspace.resource.instance_type else _SELECTOR
+
+
+def place(subject: Subject, sku: Sku) -> str:
+    """That field and the GPUs it leads to, as the subject of a sentence."""
+    field, part = field_of_size(subject), subject.workspace.resource.partition
+    if part is not None and field == _PARTITION:
+        share = f"a slice {part.profile}" if sliced(subject) else counted(sku.gpu_count, "GPU")
+        return f"{field} leaves {share} of {sku.gpu_model}, which"
+    if field == _TYPE:
+        return f"{field} {sku.name}"
+    return f"{field} selects nodes with {counted(sku.gpu_count, 'GPU')} {sku.gpu_model}, which"
+
+
+def sliced(subject: Subject) -> bool:
+    """Whether slices of GPUs are used, between which no model is spread. Source: NVIDIA, no peer-to-peer under MIG."""
+    part = subject.workspace.resource.partition
+    return part is not None and part.mode == MIG
+
+
+def _only_spread(subject: Subject) -> int | None:
+    """Nodes vLLM would take for a model whose weights exceed a node and that Transformers is asked to serve."""
+    preset, sku = subject.preset, subject.sku
+    asked = subject.use.tuning is None and subject.workspace.runtime_wish is Runtime.TRANSFORMERS
+    if not asked or preset is None or sku is None:
+        return None
+    memory = sku.gpu_memory_total_gib
+    if memory is None or preset.weights_gib <= memory:
+        return None
+    return nodes_needed(preset, sku, replace(subject.use, runtime=Runtime.VLLM))
+
+
+def _gpu_supported(subject: Subject, preset: Preset, sku: Sku) -> Iterator[Finding]:
+    program, spec = _program(subject, preset, sku)
+    if sku.vendor != preset.gpu_vendor:
+        why = f"the image of {preset.name} is built for {preset.gpu_vendor} GPUs"
+    elif sku.arch != preset.arch:
+        why = f"the image of {preset.name} is built for {preset.arch}, the size has {sku.arch} CPUs"
+    elif not spec.supports(sku.compute_capability):
+        span = f"{spec.min_capability} to {spec.max_capability}"
+        why = f"{program} in its image has code for CUDA capability {span}, this GPU has {sku.compute_capability}"
+    else:
+        return
+    named = field_of_size(subject) == _TYPE
+    what = f"{place(subject, sku)}{f' ({sku.gpu_model})' if named else ''} cannot run {preset.name}"
+    yield Problem(Reason.GPU_NOT_SUPPORTED, field_of_size(subject), what, why, proposals(subject))
+
+
+def _program(subject: Subject, preset: Preset, sku: Sku) -> tuple[str, RuntimeSpec]:
+    if subject.workspace.tuning is not None and preset.tuning is not None:
+        return "the training program", preset.tuning.spec
+    wish = subject.workspace.runtime_wish
+    served = preset.on(sku, wish)
+    chosen = choose_runtime(wish, served, sku).runtime
+    return chosen, served.runtimes[chosen]
+
+
+def _brings_own_image(subject: Subject) -> bool:
+    spec = subject.workspace.preset
+    return spec is not None and spec.access_mode == PRIVATE and bool(spec.image)
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        "runtime",
+        (_RUNTIME,),
+        "The model server asked for can serve the model on these GPUs.",
+        (Reason.RUNTIME_NOT_SUPPORTED,),
+        runtime,
+    ),
+    Rule(
+        "runtime-one-node",
+        (_RUNTIME,),
+        "Transformers, which serves a model on one node, is not asked for where the weights exceed a node's GPUs; "
+        "kaito.sh/bypass-resource-checks does not overrule this.",
+        (Reason.RUNTIME_NOT_SUPPORTED,),
+        one_node,
+    ),
+    Rule(
+        "gpu-fit",
+        (_TYPE, _SELECTOR, _PARTITION),
+        "The model runs on the GPUs of the nodes and fits their memory, on one node or, with vLLM, on several.",
+        (Reason.GPU_NOT_SUPPORTED, Reason.INSUFFICIENT_GPU_MEMORY),
+        gpu_fit,
+    ),
+    Rule(
+        "cuda-toolkit",
+        ("inference.preset.name",),
+        "Models that compile their kernels at start find the CUDA toolkit in their image; neither existing nodes that "
+        "hold it nor kaito.sh/bypass-resource-checks change that.",
+        (Reason.NOT_SUPPORTED,),
+        toolkit,
+    ),
+)
+"""In the order in which their findings are shown."""

@@ -1,0 +1,107 @@
+"""MachineReady and ResourceReady: how things stand with the nodes, whatever becomes of the workload."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from controller.api.claims import Claim
+from controller.api.conditions import FALSE, TRUE, Condition
+from controller.api.messages import shorten
+from controller.api.reasons import Reason, is_waiting
+from controller.api.workspace import ConditionType
+from controller.planning.nodes import NodeDemand, NodePlan
+from controller.planning.observed import Node, Observed
+from controller.planning.progress import counted
+
+CLAIM_MESSAGE_CHARACTERS: Final = 400
+"""Characters of a claim's message that are shown on the Workspace."""
+
+
+_NO_NODES: Final = "no nodes are needed any more: the training run is over"
+
+
+def node_conditions(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
+    """MachineReady and ResourceReady, which hold whatever becomes of the workload."""
+    machines = machine_condition(demand, plan, observed.claims)
+    return [machines, resource_condition(demand, plan, machines)]
+
+
+def machine_condition(demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim]) -> Condition:
+    """MachineReady: whether every claim made for the Workspace is ready, else what holds up the first that is not."""
+    active = sorted((claim for claim in claims if not claim.deleting), key=lambda claim: claim.name)
+    ready = sum(claim.ready for claim in active)
+    if demand.count == 0 and not active:
+        return Condition(ConditionType.MACHINE_READY, TRUE, Reason.NO_MACHINES_NEEDED, _NO_NODES)
+    needed = len(active) + len(plan.create)
+    existing = len(plan.members) + len(plan.take)
+    if needed == 0 and existing >= demand.count:
+        text = f"{counted(existing, 'existing node')} in use"
+        return Condition(ConditionType.MACHINE_READY, TRUE, Reason.NO_MACHINES_NEEDED, text)
+    if needed == 0 and not demand.provision:
+        text = (
+            f"{existing} of {counted(demand.count, 'node')} found, and this installation makes none: {_wanted(demand)}"
+        )
+        return Condition(ConditionType.MACHINE_READY, FALSE, Reason.NODES_PENDING, text)
+    if needed and ready == needed:
+        text = f"{ready} of {counted(needed, 'machine')} ready"
+        return Condition(ConditionType.MACHINE_READY, TRUE, Reason.MACHINES_READY, text)
+    return _held_up(active, ready, max(needed, 1))
+
+
+def _held_up(active: Sequence[Claim], ready: int, needed: int) -> Condition:
+    """The claim people must act on comes before those that merely take their time."""
+    progress = f"{ready} of {counted(needed, 'machine')} ready"
+    held = [(holdup, claim) for claim in active if not claim.ready and (holdup := claim.holdup) is not None]
+    if held:
+        holdup, claim = min(held, key=lambda pair: (pair[0].status != FALSE, is_waiting(pair[0].reason), pair[1].name))
+        text = f"{progress}; {claim.name}: {shorten(holdup.message, CLAIM_MESSAGE_CHARACTERS)}"
+        return Condition(ConditionType.MACHINE_READY, FALSE, holdup.reason or Reason.MACHINES_PENDING, text)
+    waiting = next((claim.name for claim in active if not claim.ready), "")
+    text = f"{progress}; {waiting}: no provisioner has reported on it yet" if waiting else progress
+    return Condition(ConditionType.MACHINE_READY, FALSE, Reason.MACHINES_PENDING, text)
+
+
+def resource_condition(demand: NodeDemand, plan: NodePlan, machines: Condition) -> Condition:
+    """ResourceReady: whether enough nodes can run pods now, else the nearest cause."""
+    if demand.count == 0:
+        return Condition(ConditionType.RESOURCE_READY, TRUE, Reason.RESOURCES_READY, _NO_NODES)
+    if len(plan.usable) >= demand.count:
+        text = f"{len(plan.usable)} of {counted(demand.count, 'node')} ready with {_gpus(demand)} each"
+        return Condition(ConditionType.RESOURCE_READY, TRUE, Reason.RESOURCES_READY, text)
+    lacking = [node for node in plan.members if node not in plan.usable]
+    if lacking and (machines.status == TRUE or len(plan.members) >= demand.count):
+        return _node_trouble(demand, lacking[0])
+    if machines.status != TRUE:
+        return replace(machines, type=ConditionType.RESOURCE_READY)
+    text = f"{len(plan.usable)} of {counted(demand.count, 'node')} ready; waiting for nodes to join the cluster"
+    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.NODES_PENDING, text)
+
+
+def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
+    if node.unschedulable:
+        return _node_not_ready(f"node {node.name} is cordoned")
+    if not node.ready:
+        return _node_not_ready(
+            f"node {node.name} is not Ready: {shorten(node.not_ready_message, CLAIM_MESSAGE_CHARACTERS)}"
+        )
+    barrier = demand.barrier(node)
+    if barrier is not None:
+        return _node_not_ready(f"node {node.name} carries the taint {barrier.text}, which keeps the pods away")
+    offered = node.gpus(demand.gpu_resource)
+    text = (
+        f"node {node.name} is Ready but offers {offered} of {_gpus(demand)}; its driver or device plugin is not up yet"
+    )
+    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.GPUS_NOT_ADVERTISED, text)
+
+
+def _node_not_ready(text: str) -> Condition:
+    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.NODE_NOT_READY, text)
+
+
+def _gpus(demand: NodeDemand) -> str:
+    return f"{demand.gpus} {demand.gpu_resource}"
+
+
+def _wanted(demand: NodeDemand) -> str:
+    size = f"{demand.instance_type} " if demand.instance_type else ""
+    return f"add a {size}node with {_gpus(demand)} that the label selector accepts"

@@ -1,0 +1,65 @@
+"""What every object of a Workspace has in common: name, labels, owner, and a digest of itself."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from controller.api import labels
+from controller.api.json import Json
+from controller.api.resources import WORKSPACES, Resource
+from controller.api.workspace import Workspace
+
+APPLIED_HASH: Final = "kaito.sh/applied-hash"
+"""Annotation with a digest of the whole object as applied, so that a field that was dropped counts as a change."""
+
+
+def make_object(
+    resource: Resource,
+    workspace: Workspace,
+    spec: Json,
+    *,
+    name: str = "",
+    annotations: Mapping[str, str] = MappingProxyType({}),
+) -> Json:
+    """An object of the Workspace, owned by it and sealed with its digest.
+
+    Args:
+        resource: the kind.
+        workspace: the owner.
+        spec: the object's `spec`.
+        name: its name; the Workspace's unless given.
+        annotations: what else its annotations say.
+    """
+    owner = {
+        "apiVersion": WORKSPACES.api_version,
+        "kind": WORKSPACES.kind,
+        "name": workspace.name,
+        "uid": workspace.uid,
+        "controller": True,
+    }
+    metadata: Json = {
+        "name": name or workspace.name,
+        "namespace": workspace.namespace,
+        "labels": owned_labels(workspace),
+        "ownerReferences": [owner],
+    }
+    obj: Json = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec}
+    sealed = {**annotations, APPLIED_HASH: digest([obj, dict(annotations)])}
+    return {**obj, "metadata": {**metadata, "annotations": sealed}}
+
+
+def owned_labels(workspace: Workspace) -> dict[str, str]:
+    """The labels of everything that belongs to the Workspace, by which its pods are selected too."""
+    return {labels.WORKSPACE: workspace.name}
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits that change with the JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def without_empty(fields: Json) -> Json:
+    """The fields that hold something: an empty value is not stored, and would look like a difference for ever."""
+    return {key: value for key, value in fields.items() if value not in ({}, [], "", None)}

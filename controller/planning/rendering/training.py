@@ -1,0 +1,132 @@
+"""The Job that tunes a model: data in, one training run on one node, the adapter out.
+
+Everything the run depends on stands in the Job, so that nothing that is edited meanwhile changes a run half way.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from controller.api import labels
+from controller.api.json import Json
+from controller.api.resources import JOBS
+from controller.api.workspace import Workspace
+from controller.catalog import Tuning
+from controller.planning.nodes import NodeDemand
+from controller.planning.rendering.data import Data, render_data
+from controller.planning.rendering.objects import digest, make_object, owned_labels, without_empty
+from controller.planning.rendering.parts import (
+    CONFINED,
+    POD_BASICS,
+    SHARED_MEMORY,
+    SHARED_MEMORY_MOUNT,
+    access_token,
+    own_image,
+    own_pull_secrets,
+    secret_references,
+    whole_node,
+)
+from controller.planning.rendering.placing import own_nodes, tolerations
+from controller.planning.rendering.results import NOT_PUSHED, Results, render_results
+from controller.planning.target import Training
+
+INTENT: Final = "kaito.sh/training-intent"
+"""Annotation with a digest of what the user asked for; a Job with another digest is replaced."""
+
+DOCUMENT: Final = "kaito.sh/training-config"
+"""Annotation of the pod that holds the configuration file."""
+
+MAX_SECONDS: Final = 7 * 24 * 3600
+"""How long a run may take with all its attempts, in seconds; a GPU is not kept for ever by a run that hangs."""
+
+RETRIES: Final = 2
+"""How often a failed run is tried again."""
+
+_CONFIG_PATH: Final = "/mnt/config"
+_CONFIG_FILE: Final = "training_config.yaml"
+_PHI_3: Final = "phi-3"
+_PHI_3_MODULES: Final = "k_proj,q_proj,v_proj,o_proj,gate_proj,down_proj,up_proj"
+"""Layers of Phi-3 that get an adapter; its fused ones are not found by name. Source: kaito-project/kaito."""
+
+
+def render_training(workspace: Workspace, work: Training, demand: NodeDemand) -> Json:
+    """The Job that tunes the model."""
+    tuning = work.preset.tuning
+    asked = workspace.tuning
+    if tuning is None or asked is None:
+        raise ValueError(f"{work.preset.name} cannot be tuned, or nobody asked for it")
+    data = render_data(asked.input)
+    results = render_results(asked.output, work)
+    metadata = {
+        "labels": owned_labels(workspace),
+        "annotations": {DOCUMENT: work.document, labels.DEFAULT_CONTAINER: workspace.name},
+    }
+    return make_object(
+        JOBS,
+        workspace,
+        {
+            "backoffLimit": RETRIES,
+            "activeDeadlineSeconds": MAX_SECONDS,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules(workspace, results)},
+            "template": {"metadata": metadata, "spec": _pod(workspace, work, tuning, demand, data, results)},
+        },
+        annotations={INTENT: digest(work.intent)},
+    )
+
+
+def _failure_rules(workspace: Workspace, results: Results) -> list[Json]:
+    """A lost node is nobody's failure; a result that cannot be pushed is not helped by training again."""
+    disrupted: Json = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    not_pushed = {"containerName": workspace.name, "operator": "In", "values": [NOT_PUSHED]}
+    return [disrupted, {"action": "FailJob", "onExitCodes": not_pushed}] if results.sidecars else [disrupted]
+
+
+def _pod(
+    workspace: Workspace, work: Training, tuning: Tuning, demand: NodeDemand, data: Data, results: Results
+) -> Json:
+    config = {
+        "name": "config",
+        "downwardAPI": {
+            "items": [{"path": _CONFIG_FILE, "fieldRef": {"fieldPath": f"metadata.annotations['{DOCUMENT}']"}}]
+        },
+    }
+    mounts = [
+        SHARED_MEMORY_MOUNT,
+        {"name": "config", "mountPath": _CONFIG_PATH, "readOnly": True},
+        data.mount,
+        *results.mounts,
+    ]
+    spec: Json = {
+        **POD_BASICS,
+        "restartPolicy": "Never",
+        "affinity": own_nodes(workspace),
+        "tolerations": tolerations(demand.gpu_resource),
+        "containers": [_trainer(workspace, work, tuning, demand, mounts, results)],
+        "volumes": [SHARED_MEMORY, config, *data.volumes, *results.volumes],
+    }
+    optional = {
+        "initContainers": [*results.sidecars, *data.fetchers],
+        "imagePullSecrets": secret_references(own_pull_secrets(workspace.preset)),
+    }
+    return {**spec, **without_empty(optional)}
+
+
+def _trainer(
+    workspace: Workspace, work: Training, tuning: Tuning, demand: NodeDemand, mounts: list[Json], results: Results
+) -> Json:
+    # One process for each GPU, each with a whole copy of the model.
+    launch = {**tuning.spec.launch_params, "num_processes": str(demand.gpus)}
+    env = {**tuning.spec.env, "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
+    if work.preset.name.startswith(_PHI_3):
+        env["DEFAULT_TARGET_MODULES"] = _PHI_3_MODULES
+    container: Json = {
+        "name": workspace.name,
+        "image": own_image(workspace.preset) or tuning.image.reference,
+        "command": results.wrap(replace(tuning.spec, launch_params=launch).argv()),
+        "env": [*({"name": name, "value": value} for name, value in sorted(env.items())), *access_token(workspace)],
+        "resources": whole_node(demand),
+        "volumeMounts": mounts,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": CONFINED,
+    }
+    return container | without_empty({"workingDir": tuning.spec.working_dir})

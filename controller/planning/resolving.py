@@ -1,0 +1,126 @@
+"""From a Workspace to its target: every name looked up, every number worked out, or the reasons why that cannot be."""
+
+from dataclasses import asdict, replace
+from typing import Final
+
+from controller.api.json import Json
+from controller.api.messages import Problem, quote
+from controller.api.reasons import Reason
+from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
+from controller.catalog import Preset, Sku
+from controller.catalog.mig import MIG_PROFILES, MIG_RESOURCE_PREFIX
+from controller.planning.config_rules import missing_config
+from controller.planning.configs import render_training, user_flags
+from controller.planning.configs.lookup import inference_config, named_config, training_config
+from controller.planning.counts import nodes_least, nodes_wanted
+from controller.planning.existing_nodes import MIG, sku_for
+from controller.planning.nodes import NodeDemand
+from controller.planning.runtimes import HALF, choose_runtime
+from controller.planning.site import Site
+from controller.planning.sizing import Layout, Use, fit
+from controller.planning.target import Serving, Target, Templated, Training, Work
+from controller.planning.uses import use_for
+from controller.planning.validation import validate_stored
+
+TEMPLATE_DISK_GIB: Final = 128
+"""Disk of a node made for a pod of the user's, in GiB: what AKS gives by default to machines with a GPU."""
+
+_BFLOAT: Final = "bfloat16"
+
+
+def resolve(workspace: Workspace, obj: Json, site: Site) -> Target | tuple[Problem, ...]:
+    """The Workspace's target, or the reasons why it has none.
+
+    The checks are those of admission, made again because the webhook may have been away when the object came.
+    """
+    problems = validate_stored(obj, site).problems
+    if problems:
+        return problems
+    missing = missing_config(workspace, site)
+    if missing is not None:
+        return (missing,)
+    sku = sku_for(workspace, site)
+    if sku is None or not sku.gpu_count:
+        return (_unresolvable(workspace) if site.auto_provision else _no_nodes(),)
+    if workspace.inference is not None and workspace.inference.template is not None:
+        work = Templated(workspace.inference.template)
+        return _target(workspace, site, work, sku, nodes_wanted(workspace, None, sku, Use()), TEMPLATE_DISK_GIB)
+    preset = site.catalog.preset(workspace.preset.name) if workspace.preset is not None else None
+    if preset is None or (workspace.tuning is not None and preset.tuning is None):
+        return (_unresolvable(workspace),)
+    if workspace.tuning is not None:
+        return _target(workspace, site, _training(workspace, preset, sku, site), sku, DEFAULT_COUNT, preset.disk_gib)
+    use = use_for(workspace, site)
+    count = nodes_wanted(workspace, preset, sku, use)
+    return _target(workspace, site, _serving(workspace, preset, sku, use, count, site), sku, count, preset.disk_gib)
+
+
+def unreadable(error: ParseError) -> Problem:
+    """The problem of a Workspace whose fields have the wrong types."""
+    return Problem(
+        Reason.FIELD_TYPE_INVALID,
+        error.path,
+        f"{error.path} is {quote(error.actual)}",
+        f"expected {error.expected}",
+        (f"write {error.expected}",),
+    )
+
+
+def _serving(workspace: Workspace, preset: Preset, sku: Sku, use: Use, count: int, site: Site) -> Serving:
+    served = preset.on(sku, workspace.runtime_wish)
+    runtime = choose_runtime(workspace.runtime_wish, served, sku)
+    nodes = count if nodes_least(preset, sku, use) > 1 else 1
+    layout = fit(served, sku, use, nodes=nodes).layout
+    if nodes > 1:
+        # One copy over all nodes, as the Workspace asks for them: more stages, never a part of a second copy.
+        stages = sku.gpu_count // layout.tensor * nodes
+        layout = Layout(layout.tensor, min(stages, preset.architecture.layers))
+    flags = user_flags(inference_config(workspace, site), served.runtimes[runtime.runtime])
+    return Serving(served, runtime, layout, nodes, flags)
+
+
+def _training(workspace: Workspace, preset: Preset, sku: Sku, site: Site) -> Training:
+    config = training_config(workspace, site, half=_BFLOAT if sku.bf16 else HALF)
+    named = named_config(workspace, site)
+    asked = asdict(workspace.tuning) if workspace.tuning is not None else {}
+    return Training(
+        preset=preset,
+        document=render_training(config),
+        output_dir=config.output_dir,
+        arch=sku.arch,
+        intent={"tuning": asked, "config": None if named is None else named.text},
+    )
+
+
+def _target(workspace: Workspace, site: Site, work: Work, sku: Sku, count: int, disk_gib: int) -> Target:
+    demand = NodeDemand(
+        count=count,
+        instance_type=sku.name if site.auto_provision else workspace.resource.instance_type.strip(),
+        gpu_resource=sku.gpu_resource,
+        gpus=sku.gpu_count,
+        provision=site.auto_provision,
+    )
+    partition = workspace.resource.partition
+    if partition is not None and partition.mode == MIG and partition.profile in MIG_PROFILES:
+        demand = replace(demand, gpu_resource=f"{MIG_RESOURCE_PREFIX}{partition.profile}")
+    return Target(work, sku, demand, disk_gib)
+
+
+def _unresolvable(workspace: Workspace) -> Problem:
+    return Problem(
+        Reason.INSTANCE_TYPE_REQUIRED,
+        "resource.instanceType",
+        f"resource.instanceType is {quote(workspace.resource.instance_type)}",
+        "the size of the nodes decides how the model is started",
+        ("set resource.instanceType to the size of the nodes",),
+    )
+
+
+def _no_nodes() -> Problem:
+    return Problem(
+        Reason.NO_NODES_MATCH,
+        "resource.labelSelector",
+        "no node that says which GPUs it has matches resource.labelSelector",
+        "this installation makes no nodes, and the GPUs decide how the model is started",
+        ("label a GPU node so that the selector accepts it", "install GPU feature discovery on the nodes"),
+    )

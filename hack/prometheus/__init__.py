@@ -1,0 +1,1 @@
+"""A real Prometheus on this machine: found or fetched, started, and asked."""

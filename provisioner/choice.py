@@ -1,0 +1,34 @@
+"""Which of the offerings a claim allows is asked for next, and when."""
+
+from datetime import timedelta
+
+from provisioner.history import Failure, failure_of
+from provisioner.holds import Choice, Hold, Holds, choose, merged, scope_of
+from provisioner.policy import FALLBACK_KINDS
+from provisioner.steps import Observed
+from provisioner.times import parse_time
+from provisioner.wish import Wish
+
+
+def next_choice(seen: Observed, wish: Wish) -> Choice:
+    """The next offering to ask for.
+
+    A failure that says nothing about the offering, such as a missing right, makes the claim wait as a whole.
+    """
+    failure, policy = failure_of(seen.claim), seen.policy
+    known = seen.holds if failure is None else merged(seen.holds, _remembered(seen, failure))
+    choice = choose(wish.offerings, known, seen.sizes, policy, seen.now)
+    if failure is None or failure.kind in FALLBACK_KINDS or (begun := parse_time(failure.time)) is None:
+        return choice
+    after = begun + timedelta(seconds=policy.launch_delay(failure.kind, failure.attempts))
+    if after <= seen.now or (choice.after is not None and choice.after > after):
+        return choice
+    return Choice(choice.offering, after, choice.hold)
+
+
+def _remembered(seen: Observed, failure: Failure) -> Holds:
+    """What the claim itself remembers; a record of an earlier release names the last failure only."""
+    scope = scope_of(failure.fault, failure.offering, seen.sizes)
+    if failure.holds or not scope:
+        return failure.holds
+    return {scope: Hold(failure.kind, failure.time, failure.attempts)}

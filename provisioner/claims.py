@@ -1,0 +1,95 @@
+"""The claims of every kind the API server serves, by the name they share with agent pools.
+
+A kind whose CRD is missing is waited for in the background: the provisioner serves what is there, and the claims of a
+kind that arrives later as soon as it does.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from controller.api.claims import Claim, ClaimKind, parse_claim
+from controller.api.json import Json, name_of
+from controller.api.labels import RAG_ENGINE, TERMINATION_FINALIZER, WORKSPACE
+from controller.runtime.cache import Handler, Informer
+from provisioner.pools import Pool, subject
+
+NODE_CLASS_GROUP: Final = "kaito.sh"
+NODE_CLASS_KIND: Final = "KaitoNodeClass"
+"""The node class by which a NodeClaim asks this provisioner (kaito-project/kaito; no object of it exists)."""
+
+
+class Claims:
+    """Claims of several kinds under one roof.
+
+    Args:
+        informers: one for each kind of claim.
+    """
+
+    def __init__(self, informers: Mapping[ClaimKind, Informer]) -> None:
+        self._informers = dict(informers)
+
+    def named(self, name: str) -> list[tuple[ClaimKind, Json]]:
+        """The cached claims of that name, at most one of each kind."""
+        found = ((kind, informer.get(name)) for kind, informer in self._informers.items())
+        return [(kind, obj) for kind, obj in found if obj is not None]
+
+    def names(self) -> Iterable[str]:
+        """The names of all cached claims."""
+        return {name_of(obj) for informer in self._informers.values() for obj in informer.values()}
+
+    def kinds(self, *needed: str) -> list[ClaimKind]:
+        """The kinds whose claims may exist: those served, and those of the given names whether served or not."""
+        return [
+            kind
+            for kind, informer in self._informers.items()
+            if (informer.served and informer.synced) or kind.resource.kind in needed
+        ]
+
+    def on_change(self, handler: Handler) -> None:
+        """Calls `handler` for every change of any claim."""
+        for informer in self._informers.values():
+            informer.on_change(handler)
+
+    @property
+    def unready(self) -> str:
+        """Why the claims are not known yet, for a readiness probe; empty when they are.
+
+        They are when those of at least one kind have been read and no other kind is still being read.
+        """
+        waiting = {kind.resource: informer for kind, informer in self._informers.items() if not informer.synced}
+        if any(informer.served for informer in waiting.values()):
+            return "reading " + ", ".join(resource.plural for resource in waiting)
+        if len(waiting) < len(self._informers):
+            return ""
+        return "no CRD is installed for " + " or ".join(f"{each.plural} of {each.api_version}" for each in waiting)
+
+
+def claim_is_ours(claim: Claim, pool: Pool | None) -> bool:
+    """Whether the claim asks this provisioner.
+
+    A NodeClaim says so by its node class, whatever its labels. A Machine has none: it carries the label of a Workspace
+    or a RAG engine. One that lost the label stays ours while our finalizer holds it and a pool or our own status tells
+    that it was.
+    """
+    if claim.node_class is not None:
+        return (claim.node_class.group, claim.node_class.kind) == (NODE_CLASS_GROUP, NODE_CLASS_KIND)
+    if WORKSPACE in claim.labels or RAG_ENGINE in claim.labels:
+        return True
+    if TERMINATION_FINALIZER not in claim.finalizers:
+        return False
+    shown = claim.conditions.get(claim.kind.launched)
+    tagged = pool is not None and pool.claim_uid == claim.uid
+    return tagged or (shown is not None and shown.message.startswith(subject(claim)))
+
+
+def ours(found: Iterable[tuple[ClaimKind, Json]], pool: Pool | None) -> list[tuple[ClaimKind, Json]]:
+    """Those of one name that ask this provisioner, the one the agent pool of that name is for first.
+
+    That is the one the pool was made for; for a pool that does not say, or before there is one, the older.
+    """
+
+    def rank(entry: tuple[ClaimKind, Json]) -> tuple[bool, str, str]:
+        claim = parse_claim(entry[1], entry[0])
+        return (pool is None or pool.claim_uid != claim.uid, claim.creation_time, claim.kind.resource.kind)
+
+    return sorted((entry for entry in found if claim_is_ours(parse_claim(entry[1], entry[0]), pool)), key=rank)

@@ -1,0 +1,1 @@
+"""Mutated AdmissionReviews against everything that answers them: `python -m tests.fuzz`."""

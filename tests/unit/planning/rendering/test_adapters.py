@@ -1,0 +1,116 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from controller.api.json import Json
+from controller.planning.rendering import pulling
+from tests.unit.planning.builders import V100
+from tests.unit.planning.rendering.kit import A100, manifest, pod, rendered, server
+
+IMAGE = {"source": {"name": "poet", "image": "registry.example.com/poet:1", "imagePullSecrets": ["key"]}}
+VOLUME = {"source": {"name": "clerk", "volumeSource": {"persistentVolumeClaim": {"claimName": "clerk"}}}}
+
+
+def adapted(*adapters: Json, sku: str = V100) -> Json:
+    preset = {"name": "phi-3-mini-128k-instruct"}
+    return manifest(sku, inference={"preset": preset, "adapters": list(adapters)})
+
+
+def test_an_image_is_unpacked_where_the_servers_look_for_adapters() -> None:
+    found = pod(rendered(adapted(IMAGE)))
+    (puller,) = found["initContainers"]
+    assert puller["command"][-2:] == ["registry.example.com/poet:1", "/mnt/adapter/poet"]
+    assert {"name": "adapters", "mountPath": "/mnt/adapter"} in puller["volumeMounts"]
+    assert {"name": "adapters", "mountPath": "/mnt/adapter"} in found["containers"][0]["volumeMounts"]
+    assert {"name": "adapter-0-key-0", "secret": {"secretName": "key"}} in found["volumes"]
+
+
+def test_a_volume_is_mounted_read_only_and_needs_no_init_container() -> None:
+    found = pod(rendered(adapted(VOLUME)))
+    assert "initContainers" not in found
+    assert {"name": "adapter-0", "persistentVolumeClaim": {"claimName": "clerk"}} in found["volumes"]
+    mount = {"name": "adapter-0", "mountPath": "/mnt/adapter/clerk", "readOnly": True}
+    assert mount in found["containers"][0]["volumeMounts"]
+
+
+def test_volumes_of_the_pod_have_names_of_their_own() -> None:
+    names = [volume["name"] for volume in pod(rendered(adapted(IMAGE, VOLUME)))["volumes"]]
+    assert len(names) == len(set(names))
+
+
+def test_the_strength_reaches_transformers_by_the_adapters_name() -> None:
+    found = server(rendered(adapted({**IMAGE, "strength": "0.5"})))
+    assert {"name": "poet", "value": "0.5"} in found["env"]
+    assert "env" not in server(rendered(adapted(IMAGE))), "without a word the program's own default holds"
+
+
+def test_vllm_is_told_to_serve_as_many_adapters_as_there_are() -> None:
+    found = server(rendered(adapted(IMAGE, VOLUME, sku=A100)))
+    assert "--enable-lora" in found["command"]
+    assert "--max-loras=2" in found["command"]
+
+
+def test_a_changed_adapter_changes_the_pod() -> None:
+    newer = {"source": {**IMAGE["source"], "image": "registry.example.com/poet:2"}}
+    assert rendered(adapted(IMAGE)).workload["spec"] != rendered(adapted(newer)).workload["spec"]
+
+
+SKOPEO = """#!/bin/sh
+echo "$*" >> "$LOG"
+case "$1" in
+copy)
+  for last; do :; done
+  case "$*" in *"$REFUSED"*) exit 1;; esac
+  mkdir -p "${last#dir:}" && cp "$LAYERS"/* "${last#dir:}/";;
+inspect) for layer in "$LAYERS"/*; do echo "sha256:$(basename "$layer")"; done;;
+esac
+"""
+
+
+def pull(place: Path, layers: dict[str, dict[str, str]], refused: str = "nothing") -> subprocess.CompletedProcess[str]:
+    """Runs the puller's script with a skopeo that hands out layers made of the given files."""
+    for name in ("bin", "layers", "files", "keys", "scratch", "target"):
+        (place / name).mkdir()
+    (place / "bin" / "skopeo").write_text(SKOPEO)
+    (place / "bin" / "skopeo").chmod(0o755)
+    for layer, files in layers.items():
+        folder = place / "files" / layer
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        subprocess.run(["tar", "-cf", str(place / "layers" / layer), "-C", str(folder), "."], check=True)
+    (place / "keys" / "one").mkdir()
+    (place / "keys" / "one" / ".dockerconfigjson").write_text("{}")
+    script = pulling.PULL.replace("/scratch/", f"{place}/scratch/").replace("/keys/", f"{place}/keys/")
+    path = f"{place / 'bin'}:/usr/bin:/bin"
+    env = {"PATH": path, "LOG": str(place / "log"), "LAYERS": str(place / "layers"), "REFUSED": refused}
+    command = ["/bin/sh", "-c", script, "pull", "p", "registry.example.com/poet:1", str(place / "target")]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_later_layers_overwrite_earlier_ones(tmp_path: Path) -> None:
+    layers = {"1": {"data/adapter_config.json": "old", "data/extra": "x"}, "2": {"data/adapter_config.json": "new"}}
+    ended = pull(tmp_path, layers)
+    assert ended.returncode == 0, ended.stderr
+    target = tmp_path / "target"
+    assert {path.name: path.read_text() for path in target.iterdir()} == {"adapter_config.json": "new", "extra": "x"}
+    assert list((tmp_path / "scratch").iterdir()) == [], "the layers are not kept"
+
+
+def test_a_secret_that_does_not_fit_is_followed_by_a_try_without(tmp_path: Path) -> None:
+    ended = pull(tmp_path, {"1": {"data/a": "x"}}, refused="--src-authfile")
+    assert ended.returncode == 0, ended.stderr
+    assert "--src-no-creds" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("layers", "refused", "words"),
+    [({"1": {"other/a": "x"}}, "nothing", "holds no folder /data"), ({"1": {"data/a": "x"}}, "docker://", "")],
+)
+def test_what_cannot_be_fetched_or_holds_no_data_fails(
+    tmp_path: Path, layers: dict[str, dict[str, str]], refused: str, words: str
+) -> None:
+    ended = pull(tmp_path, layers, refused)
+    assert ended.returncode != 0
+    assert words in ended.stdout

@@ -1,0 +1,86 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.api.conditions import Condition
+from controller.api.json import Json
+from controller.api.workspace import parse_workspace
+from controller.planning.nodes import plan_nodes
+from controller.planning.observed import Observed
+from controller.planning.status import conditions_for, state_of
+from tests.unit.planning.builders import UID, claim, demand, node
+from tests.unit.planning.rendering.kit import tuned
+
+OWNER = parse_workspace(tuned())
+READY = Observed(claims=(claim(OWNER, 0, ready=True),), nodes=(node("n", of=OWNER, made_for=0),))
+REF = ("Job", "phi")
+
+
+def job(**status: Any) -> Json:
+    return {"metadata": {"name": "phi", "ownerReferences": [{"uid": UID, "controller": True}]}, "status": status}
+
+
+def ended(type_: str, message: str = "") -> list[Json]:
+    return [{"type": type_, "status": "True", "reason": "BackoffLimitExceeded", "message": message}]
+
+
+def told(observed: Observed) -> tuple[dict[str, Condition], str]:
+    found = conditions_for(OWNER, demand(), plan_nodes(OWNER, demand(), observed), observed)
+    return {each.type: each for each in found}, state_of(OWNER, found, "")
+
+
+STORY = [
+    (Observed(), "False WaitingForNodes", "False WaitingForNodes", "Pending"),
+    (READY, "False PodsPending", "False PodsPending", "Pending"),
+    (replace(READY, objects={REF: job()}), "False PodsPending", "False PodsPending", "Pending"),
+    (replace(READY, objects={REF: job(ready=1)}), "True TrainingRunning", "False TrainingRunning", "Running"),
+    (
+        replace(READY, objects={REF: job(ready=0, failed=1)}),
+        "False PodsPending",
+        "False PodsPending",
+        "Pending",
+    ),
+    (
+        replace(READY, objects={REF: job(failed=3, conditions=ended("Failed"))}),
+        "True TrainingFailed",
+        "False TrainingFailed",
+        "Failed",
+    ),
+    (
+        replace(READY, objects={REF: job(succeeded=1, conditions=ended("Complete"))}),
+        "True TrainingSucceeded",
+        "True TrainingSucceeded",
+        "Succeeded",
+    ),
+    (Observed(trained=True), "True TrainingSucceeded", "True TrainingSucceeded", "Succeeded"),
+]
+
+
+@pytest.mark.parametrize(("observed", "started", "succeeded", "state"), STORY)
+def test_the_conditions_follow_the_run(observed: Observed, started: str, succeeded: str, state: str) -> None:
+    found, word = told(observed)
+    assert f"{found['JobStarted'].status} {found['JobStarted'].reason}" == started
+    assert f"{found['WorkspaceSucceeded'].status} {found['WorkspaceSucceeded'].reason}" == succeeded
+    assert word == state
+    assert found["Ready"].status == str(state == "Succeeded")
+
+
+def test_an_attempt_that_failed_is_told_while_the_run_may_still_succeed() -> None:
+    found, state = told(replace(READY, objects={REF: job(ready=1, failed=1)}))
+    assert "1 attempt failed before" in found["JobStarted"].message
+    assert state == "Running"
+
+
+def test_a_failed_run_is_told_in_the_words_of_the_container_that_ended_it() -> None:
+    over = {"name": "phi", "state": {"terminated": {"exitCode": 1, "message": "no data found"}}}
+    pods = ({"metadata": {"name": "phi-x"}, "status": {"phase": "Failed", "containerStatuses": [over]}},)
+    run = job(failed=3, conditions=ended("Failed", "Job has reached the specified backoff limit"))
+    found, _ = told(replace(READY, objects={REF: run}, pods=pods))
+    assert "no data found" in found["Ready"].message
+    assert "backoff limit" in found["Ready"].message
+
+
+def test_a_job_of_somebody_else_is_no_run_of_ours() -> None:
+    foreign = {"metadata": {"name": "phi"}, "status": {"conditions": ended("Complete")}}
+    assert told(replace(READY, objects={REF: foreign}))[1] == "Pending"
