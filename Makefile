@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
 
-.PHONY: help install demo test unit cluster faults check format up down lock clean
+.PHONY: help install demo test unit cluster faults fuzz bench check format up down lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,12 @@ unit: $(READY) ## the tests that need no control plane
 faults: $(READY) ## the long fault runs: ten kills of each program, a whole minute of silence
 	$(RUN) hack.devcluster build
 	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/system/test_kills.py tests/system/test_quiet.py $(PYTEST_ARGS)
+
+fuzz: $(READY) ## a hundred thousand mutated reviews, with the webhook's own code
+	$(RUN) tests.fuzz
+
+bench: $(READY) ## what admission costs: in process, over TLS, through the API server
+	$(RUN) hack.bench
 
 check: $(READY) ## format, lint, types, layers, dead code, catalogue, generated documents
 	$(RUN) ruff format --check .

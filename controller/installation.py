@@ -14,7 +14,14 @@ from typing import Any, Final
 from controller.api.json import Json, metadata_of
 from controller.api.resources import CONFIG_MAPS
 from controller.catalog import Cloud, load_catalog
-from controller.catalog.overrides import PRESETS_DOCUMENT, PRICES_DOCUMENT, SIZES_DOCUMENT, Merged, merging
+from controller.catalog.overrides import (
+    PRESETS_DOCUMENT,
+    PRICES_DOCUMENT,
+    SIZES_DOCUMENT,
+    Merged,
+    OverrideProblem,
+    merging,
+)
 from controller.planning.names import nearest
 from controller.planning.site import Site
 from controller.runtime import logs, metrics
@@ -150,8 +157,14 @@ class Installation:
 
     async def _lay_over(self, documents: Mapping[str, str]) -> None:
         merged = Merged(self._base.catalog)
-        for merged in merging(self._base.catalog, documents):  # noqa: B007 - the last one is wanted
-            await asyncio.sleep(0)
+        try:
+            for merged in merging(self._base.catalog, documents):  # noqa: B007 - the last one is wanted
+                await asyncio.sleep(0)
+        except Exception:
+            # Nobody is served by a program that ends over one entry, again after every restart.
+            log.exception("ConfigMap %s: a defect keeps the program from reading on", CATALOG_NAME)
+            left = OverrideProblem(CATALOG_NAME, 1, "what is not read yet is left out: a defect, see the log")
+            merged = merged._replace(problems=(*merged.problems, left))
         own = merged.catalog.skus.keys() - self._base.catalog.skus.keys()
         allowed = self._base.allowed | own if self._base.allowed else self._base.allowed
         self._site = replace(self._base, catalog=merged.catalog, allowed=allowed)

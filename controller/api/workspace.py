@@ -42,6 +42,8 @@ class Runtime(StrEnum):
     VLLM = "vllm"
 
 
+_RUNTIMES: Final = {runtime.value: runtime for runtime in Runtime}
+
 DEFAULT_COUNT: Final = 1
 """Nodes of a Workspace that names no count and whose preset needs no more."""
 
@@ -178,7 +180,7 @@ class Workspace:
     def runtime_wish(self) -> Runtime | None:
         """The runtime the user asked for by annotation; None without a wish, or with a word that is no runtime."""
         wish = self.annotations.get(labels.RUNTIME, "")
-        return Runtime(wish) if wish in set(Runtime) else None
+        return _RUNTIMES.get(wish)
 
     @property
     def wants_load_balancer(self) -> bool:

@@ -239,7 +239,7 @@ def _new_preset(entry: Json) -> Json:
             f"{odd} is not a number from 1 to {_LARGEST:.0e}", ("architecture", odd) if odd in given else (odd,)
         )
     facts = ModelFacts(
-        **{"layers": 0, "attention_heads": 0, **given},
+        **{"layers": 0, "attention_heads": 0, "kv_heads": 0, **given},
         weights_bytes=int(entry["weights_gib"] * 2**30),
         max_context=entry["max_context"],
         quantization=str(entry.get("quantization", "")),

@@ -31,6 +31,7 @@ _ACTED_ON: Final = (
     labels.ENABLE_LOAD_BALANCER,
     labels.BYPASS_RESOURCE_CHECKS,
     labels.NODE_IMAGE_FAMILY,
+    labels.RELEASE_NODES,
     labels.UPGRADE_START_TIME,
 )
 _KNOWN: Final = frozenset((*_ACTED_ON, *(key for key, _ in _WITHOUT_EFFECT)))
@@ -46,6 +47,9 @@ def words(subject: Subject) -> Iterator[Finding]:
     public = given.get(labels.ENABLE_LOAD_BALANCER, "")
     if public.lower() == "true" and public != "True":
         yield f'{labels.ENABLE_LOAD_BALANCER} is {quote(public)}; only "True" makes the Service public'
+    release = given.get(labels.RELEASE_NODES, "")
+    if release and release != labels.WHEN_DONE:
+        yield f'{labels.RELEASE_NODES} is {quote(release)}; only "{labels.WHEN_DONE}" gives nodes back after tuning'
     family = given.get(labels.NODE_IMAGE_FAMILY)
     if family is not None and family.strip().lower() not in NODE_IMAGE_FAMILIES:
         yield _unknown_word(labels.NODE_IMAGE_FAMILY, family, NODE_IMAGE_FAMILIES)

@@ -7,6 +7,7 @@ from controller.api.messages import Problem
 from controller.api.reasons import Reason
 from controller.planning.bypass import bypasses
 from controller.planning.findings import Cel, Finding, Rule, Subject, Trigger
+from controller.planning.fit_rules import able
 from controller.planning.preset_rules import OLD_VERSION
 from controller.planning.proposals import proposals
 from controller.planning.sizing import fit
@@ -51,6 +52,9 @@ def still_enough(subject: Subject) -> Iterator[Finding]:
 def _too_few(subject: Subject) -> Problem | None:
     preset, sku, written = subject.preset, subject.sku, subject.workspace.resource.count
     if preset is None or sku is None or written is None or written < 1:
+        return None
+    if not able(subject) and not bypasses(subject.workspace):
+        # The size itself is refused: a number for it would be bought of whatever size takes its place.
         return None
     verdict = fit(preset, sku, subject.use, nodes=written)
     if verdict.min_nodes is None or verdict.fits:

@@ -50,23 +50,37 @@ def one_node(subject: Subject) -> Iterator[Finding]:
     preset, sku = subject.preset, subject.sku
     if spread is None or preset is None or sku is None:
         return
+    if Runtime.TRANSFORMERS not in preset.on(sku, Runtime.TRANSFORMERS).runtimes:
+        return
     what = f"{_RUNTIME} is {quote(Runtime.TRANSFORMERS)}, which serves a model on 1 node"
     why = (
         f"the weights of {preset.name} are {preset.weights_gib:.2f} GiB, {sku.name} has {sku.gpu_memory_total_gib:.0f}"
     )
-    fixes = (f"remove the annotation, vLLM takes {spread} nodes", *single_node(subject))
+    fixes = (*_spread_out(subject, preset, sku, spread), *single_node(subject))
     yield Problem(Reason.RUNTIME_NOT_SUPPORTED, _RUNTIME, what, why, fixes)
+
+
+def _spread_out(subject: Subject, preset: Preset, sku: Sku, nodes: int) -> Iterator[str]:
+    spec = preset.on(sku, Runtime.VLLM).runtimes.get(Runtime.VLLM)
+    if spec is None or not spec.supports(sku.compute_capability):
+        return
+    written = subject.workspace.resource.count
+    if written is None or written >= nodes:
+        yield f"remove the annotation, vLLM takes {nodes} nodes"
+    else:
+        yield f"remove the annotation and set resource.count to {nodes}, the nodes vLLM takes"
 
 
 def gpu_fit(subject: Subject) -> Iterator[Finding]:
     """The model must run on the GPUs of the nodes and fit them, on however many nodes it can be spread over."""
     preset, sku = subject.preset, subject.sku
-    if preset is None or sku is None or not sku.gpu_count or _only_spread(subject) is not None:
+    if preset is None or sku is None or not sku.gpu_count:
         return
     if subject.workspace.tuning is not None and preset.tuning is None:
         return
-    if not _brings_own_image(subject):
-        yield from _gpu_supported(subject, preset, sku)
+    yield from _gpu_supported(subject, preset, sku)
+    if _only_spread(subject) is not None:
+        return
     asked = subject.workspace.resource.count
     verdict = fit(preset, sku, subject.use, nodes=max(asked or DEFAULT_COUNT, DEFAULT_COUNT))
     if not verdict.known:
@@ -89,15 +103,23 @@ def toolkit(subject: Subject) -> Iterator[Finding]:
     question of size, so no annotation overrules it.
     """
     preset, sku = subject.preset, subject.sku
-    if preset is None or sku is None or subject.workspace.tuning is not None or _brings_own_image(subject):
+    if preset is None or subject.workspace.tuning is not None or _brings_own_image(subject):
         return
-    served = preset.on(sku, subject.workspace.runtime_wish)
-    if served.runtimes[choose_runtime(subject.workspace.runtime_wish, served, sku).runtime].cuda_toolkit:
+    if _needs_toolkit(preset, sku, subject.workspace.runtime_wish):
         field = f"{preset_field(subject)}.name"
         what = f"{field} {quote(preset.name)} is not run by this release"
         why = "it compiles its kernels at start and needs the CUDA toolkit, which is in none of the published images"
         fixes = ("use accessMode private with an image that brings the toolkit", "choose another preset")
         yield Problem(Reason.NOT_SUPPORTED, field, what, why, fixes)
+
+
+def _needs_toolkit(preset: Preset, sku: Sku | None, wish: Runtime | None) -> bool:
+    """Whether the program that would be chosen needs it; without a size, whether every one of its programs does."""
+    if sku is None:
+        editions = (preset.runtimes, *(edition.runtimes for edition in preset.alternatives))
+        return all(spec.cuda_toolkit for runtimes in editions for spec in runtimes.values())
+    served = preset.on(sku, wish)
+    return served.runtimes[choose_runtime(wish, served, sku).runtime].cuda_toolkit
 
 
 def too_small(subject: Subject, verdict: Fit, what: str) -> Problem:
@@ -143,19 +165,35 @@ def _only_spread(subject: Subject) -> int | None:
 
 
 def _gpu_supported(subject: Subject, preset: Preset, sku: Sku) -> Iterator[Finding]:
-    program, spec = _program(subject, preset, sku)
-    if sku.vendor != preset.gpu_vendor:
-        why = f"the image of {preset.name} is built for {preset.gpu_vendor} GPUs"
-    elif sku.arch != preset.arch:
-        why = f"the image of {preset.name} is built for {preset.arch}, the size has {sku.arch} CPUs"
-    elif not spec.supports(sku.compute_capability):
-        span = f"{spec.min_capability} to {spec.max_capability}"
-        why = f"{program} in its image has code for CUDA capability {span}, this GPU has {sku.compute_capability}"
-    else:
+    why = _no_code(subject, preset, sku)
+    if why is None:
         return
     named = field_of_size(subject) == _TYPE
     what = f"{place(subject, sku)}{f' ({sku.gpu_model})' if named else ''} cannot run {preset.name}"
     yield Problem(Reason.GPU_NOT_SUPPORTED, field_of_size(subject), what, why, proposals(subject))
+
+
+def able(subject: Subject) -> bool:
+    """Whether nodes of the size can do it if there are enough of them; otherwise no number helps."""
+    preset, sku = subject.preset, subject.sku
+    if preset is None or sku is None:
+        return True
+    return _only_spread(subject) is None and _no_code(subject, preset, sku) is None
+
+
+def _no_code(subject: Subject, preset: Preset, sku: Sku) -> str | None:
+    """Why the image cannot run on the size's machines; None where it can, or where the user brings another."""
+    program, spec = _program(subject, preset, sku)
+    if _brings_own_image(subject):
+        return None
+    if sku.vendor != preset.gpu_vendor:
+        return f"the image of {preset.name} is built for {preset.gpu_vendor} GPUs"
+    if sku.arch != preset.arch:
+        return f"the image of {preset.name} is built for {preset.arch}, the size has {sku.arch} CPUs"
+    if not spec.supports(sku.compute_capability):
+        span = f"{spec.min_capability} to {spec.max_capability}"
+        return f"{program} in its image has code for CUDA capability {span}, this GPU has {sku.compute_capability}"
+    return None
 
 
 def _program(subject: Subject, preset: Preset, sku: Sku) -> tuple[str, RuntimeSpec]:

@@ -238,8 +238,8 @@ def _join(path: str, key: str) -> str:
 def _checker(shape: Shape) -> Callable[[Any], bool]:
     """Whether a value has a shape, and nothing else: almost every manifest has, and each is asked several times."""
     match shape:
-        case Text(most=most):
-            return lambda value: isinstance(value, str) and len(value) <= most
+        case Text(most=longest):
+            return lambda value: isinstance(value, str) and len(value) <= longest
         case ListOf(entry=entry, most=most):
             return _container_checker(list, most, _checker(entry), iter)
         case MapOf(value=entry, most=most):
@@ -251,7 +251,10 @@ def _checker(shape: Shape) -> Callable[[Any], bool]:
 
 
 def _container_checker(
-    kind: type, most: int | None, check: Callable[[Any], bool], entries: Callable[[Any], Iterable[Any]]
+    kind: type[list[Any] | dict[str, Any]],
+    most: int | None,
+    check: Callable[[Any], bool],
+    entries: Callable[[Any], Iterable[Any]],
 ) -> Callable[[Any], bool]:
     def fits(value: Any) -> bool:
         return isinstance(value, kind) and (most is None or len(value) <= most) and all(map(check, entries(value)))

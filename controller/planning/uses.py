@@ -5,8 +5,9 @@ from typing import Final
 from controller.api.workspace import Workspace
 from controller.planning.configs.inference import EMPTY, InferenceConfig
 from controller.planning.configs.lookup import inference_config, training_config, tuning_method
+from controller.planning.configs.training import MODEL, TrainingConfig
 from controller.planning.site import Site
-from controller.planning.sizing import Precision, TuningUse, Use
+from controller.planning.sizing import Precision, TuningMethod, TuningUse, Use
 from controller.planning.sizing.use import ADAPTER_RANK
 
 FOUR_BITS: Final = frozenset({"bitsandbytes"})
@@ -32,7 +33,8 @@ def use_for(workspace: Workspace, site: Site) -> Use:
     """
     if workspace.tuning is not None:
         run = training_config(workspace, site)
-        return Use(tuning=TuningUse(tuning_method(workspace), batch=run.batch, rank=run.rank))
+        method = tuning_method(workspace)
+        return Use(tuning=TuningUse(method, batch=run.batch, rank=run.rank, base=_base(method, run)))
     adapters = len(workspace.inference.adapters) if workspace.inference is not None else 0
     config = inference_config(workspace, site)
     if config is EMPTY:
@@ -47,6 +49,13 @@ def use_for(workspace: Workspace, site: Site) -> Use:
         percent=config.memory_percent,
         tensor=config.tensor_parallel_size,
     )
+
+
+def _base(method: TuningMethod, run: TrainingConfig) -> Precision:
+    """The number format of the frozen weights of a training run."""
+    if method is TuningMethod.QLORA:
+        return Precision.FP8 if run.quantizes == ("load_in_8bit",) else Precision.AUTO
+    return Precision.FLOAT32 if run.value(MODEL, "torch_dtype") in _FULL else Precision.AUTO
 
 
 def _precision(workspace: Workspace, site: Site, config: InferenceConfig) -> Precision:

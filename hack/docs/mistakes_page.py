@@ -162,7 +162,7 @@ async def _section(number: int, mistake: Mistake, kubectl: Kubectl) -> str:
     for manifest in (mistake.before, mistake.manifest):
         if manifest:
             await kubectl(("delete", "-n", NAMESPACE, "--ignore-not-found", "-f", "-"), manifest)
-    parts += [_block("yaml", mistake.manifest), _block("text", f"$ kubectl apply -f workspace.yaml\n{text}")]
+    parts += [_block("yaml", mistake.manifest), _block("text", f"$ kubectl apply -f - < workspace.yaml\n{text}")]
     return "\n\n".join((*parts, *([mistake.remark] if mistake.remark else [])))
 
 

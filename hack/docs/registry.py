@@ -92,8 +92,9 @@ def _labels(family: Metric) -> tuple[str, ...]:
 
 def _load(program: str) -> CollectorRegistry:
     """The registry of the program once it runs, with a child of every metric that has labels."""
-    from controller.runtime.metrics import REGISTRY
+    from controller.runtime.metrics import REGISTRY, queue_metrics
 
+    queue_metrics(EXAMPLE, _EXAMPLE_QUEUE)
     import_module(PROGRAMS[program])
     if program == "kaito-controller":
         from controller.planning.site import Site
@@ -106,6 +107,19 @@ def _load(program: str) -> CollectorRegistry:
     return REGISTRY
 
 
+class _Queue:
+    """A work queue in which one key waits and one is worked on."""
+
+    def depths(self) -> dict[int, int]:
+        """One key of the usual priority."""
+        return {0: 1}
+
+    def running_since(self) -> list[float]:
+        """One key, since the clock began."""
+        return [0.0]
+
+
+_EXAMPLE_QUEUE: Final = _Queue()
 _EXAMPLE_WORKSPACE: Final = {
     "metadata": {"namespace": EXAMPLE, "name": EXAMPLE, "creationTimestamp": "2026-01-01T00:00:00Z"},
     "resource": {"instanceType": "Standard_NC6s_v3"},

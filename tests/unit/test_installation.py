@@ -1,12 +1,17 @@
 """What the programs are told of the installation at their start."""
 
 import argparse
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
-from controller.catalog import Cloud
-from controller.catalog.overrides import OverrideProblem
-from controller.installation import SiteOptions, add_site_options, site_options
+from controller import installation
+from controller.catalog import Catalog, Cloud
+from controller.catalog.overrides import Merged, OverrideProblem
+from controller.installation import Installation, SiteOptions, add_site_options, site_options
+from controller.planning.site import Site
 from controller.reconcilers.installation import summary
 
 
@@ -64,3 +69,22 @@ def test_an_event_tells_the_first_problems_and_the_number_of_others() -> None:
     text = summary(problems)
     assert text.startswith("left out, the rest is used: prices.yaml:2: size: is needed; prices.yaml:3: ")
     assert text.endswith("prices.yaml:6: size: is needed; and 2 more")
+
+
+async def test_a_defect_in_reading_leaves_out_the_rest_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def halfway(catalog: Catalog, _: Mapping[str, str]) -> Iterator[Merged]:
+        yield Merged(catalog, (OverrideProblem("prices.yaml", 2, "before"),))
+        raise KeyError("nobody thought of it")
+
+    monkeypatch.setattr(installation, "merging", halfway)
+    client: Any = None
+    told = Installation(client, "kaito-system", Site())
+    running = asyncio.create_task(told.run())
+    merged = await told.differs(None)
+    assert [(problem.source, problem.message[:6]) for problem in merged.problems] == [
+        ("prices.yaml", "before"),
+        ("kaito-catalog", "what i"),
+    ]
+    assert told.problem() == ""
+    assert not running.done()
+    running.cancel()

@@ -4,7 +4,6 @@ The schemas are JSON Schema; what a plain schema cannot say stands beside it in 
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -146,7 +145,8 @@ def _from_text(text: str, types: tuple[str, ...]) -> Any:
                 number = read(trimmed)
             except ValueError:
                 continue
-            return number if math.isfinite(number) and abs(number) < MAX_NUMBER else text
+            # Comparing also tells NaN apart, and never makes a float of a number of thousands of digits.
+            return number if abs(number) < MAX_NUMBER else text
     return text
 
 

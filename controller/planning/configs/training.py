@@ -70,7 +70,9 @@ class TrainingConfig:
 
     @property
     def batch(self) -> int:
-        """Examples per GPU and step."""
+        """Examples per GPU and step that must fit: one where the program halves what does not."""
+        if self.value(ARGUMENTS, "auto_find_batch_size"):
+            return 1
         return int(self.value(ARGUMENTS, "per_device_train_batch_size") or LIBRARY_BATCH)
 
     @property

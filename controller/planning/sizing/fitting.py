@@ -11,6 +11,7 @@ cache, all GPUs share one copy.
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from typing import Final
 
 from controller.catalog import Preset, Sku
 from controller.planning.sizing.machine import Machine, machine_of
@@ -21,9 +22,25 @@ from controller.planning.sizing.training import training_load
 from controller.planning.sizing.use import SERVE, Use
 from controller.planning.sizing.verdict import Fit
 
+REMEMBERED: Final = 2048
+"""Sums that are remembered: several rules ask for the same one, and most Workspaces for what others asked before."""
+
+_sums: Final[dict[tuple[int, int, Use, int], tuple[Preset, Sku, Fit]]] = {}
+"""By identity of preset and size, which are kept along, so that no other object can have their place in memory."""
+
 
 def fit(preset: Preset, sku: Sku, use: Use = SERVE, *, nodes: int = 1) -> Fit:
     """The sum for a use of a preset on `nodes` machines of a size; total, an unknown size is a verdict too."""
+    key = id(preset), id(sku), use, nodes
+    known = _sums.get(key)
+    if known is None:
+        if len(_sums) >= REMEMBERED:
+            _sums.clear()
+        known = _sums[key] = preset, sku, _fit(preset, sku, use, nodes)
+    return known[2]
+
+
+def _fit(preset: Preset, sku: Sku, use: Use, nodes: int) -> Fit:
     machine = machine_of(preset, sku, use)
     loads = loads_of(preset, use)
     load = next((load for load in loads if fits(load, machine)), loads[-1])

@@ -1,12 +1,12 @@
 """Which machine sizes to offer for a model: all of them fit, the best first, and not all of one kind."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from controller.api.workspace import Runtime
-from controller.catalog import Catalog, Lifecycle, Preset, Sku
+from controller.catalog import Catalog, Lifecycle, Preset, RuntimeSpec, Sku
 from controller.catalog.prices import Price
 from controller.planning.sizing.fitting import fit, fits, loads_of
 from controller.planning.sizing.machine import machine_of
@@ -116,8 +116,12 @@ def runs_on(preset: Preset, sku: Sku, runtime: Runtime | None = None) -> bool:
     if sku.vendor != preset.gpu_vendor or sku.arch != preset.arch:
         return False
     specs = preset.on(sku, runtime).runtimes
-    asked = specs if runtime is None or runtime not in specs else (runtime,)
-    return any(specs[name].supports(sku.compute_capability) for name in asked)
+    held = runtime is not None and any(runtime in held for held in (specs, *_all_runtimes(preset)))
+    return any(spec.supports(sku.compute_capability) for name, spec in specs.items() if not held or name is runtime)
+
+
+def _all_runtimes(preset: Preset) -> Iterable[Mapping[Runtime, RuntimeSpec]]:
+    return (preset.runtimes, *(edition.runtimes for edition in preset.alternatives))
 
 
 def trains_on(preset: Preset, sku: Sku) -> bool:

@@ -4,7 +4,8 @@ Every GPU trains a whole copy of its own, so nothing is shared. What a step hold
 queries `q` and keys `k` wide, feed-forward layers `f` wide, `r` the adapter's rank:
 
 - The base model. LoRA: its plain weights, 2 bytes a parameter. QLoRA: 4.13 bits a parameter in NF4, while embedding and
-  head become float32, because PEFT's preparation for k-bit training casts what is not quantised.
+  head become float32, because PEFT's preparation for k-bit training casts what is not quantised. A configuration can
+  ask for 4 bytes in LoRA, which doubles what is said of half precision below, and for 8 bits in QLoRA.
 - The adapter: float32 numbers (4 bytes), their gradients (4) and AdamW's two moments (8).
 - Activations kept for the backward pass. Frozen matrices need no input; kept are, per layer and token, the input of
   both norms in float32 (8h), the inputs of the adapters in float32 (8h + 4q + 4f), queries, keys, values and output of
@@ -53,10 +54,11 @@ def training_load(preset: Preset, tuning: TuningUse, *, checkpointing: bool) -> 
     net = preset.architecture
     tokens = tuning.batch * min(tuning.context, preset.max_context)
     numbers = lora_parameters(preset, tuning.rank)
-    activations = tokens * activation_bytes(preset, checkpointing=checkpointing)
+    full = tuning.base is Precision.FLOAT32
+    activations = tokens * activation_bytes(preset, checkpointing=checkpointing, full=full)
     how = "one layer kept, the others recomputed" if checkpointing else "kept for the backward pass"
     terms = (
-        _base(preset, tuning.method),
+        _base(preset, tuning),
         _each("adapter", numbers * _FLOAT32_BYTES, f"LoRA of rank {tuning.rank} on every matrix, float32"),
         _each("gradients", numbers * _FLOAT32_BYTES, "of the adapter, float32"),
         _each("optimizer", numbers * _OPTIMIZER_BYTES, "AdamW's two moments of the adapter, float32"),
@@ -67,19 +69,26 @@ def training_load(preset: Preset, tuning: TuningUse, *, checkpointing: bool) -> 
     return Load(terms, net.layers, cache_heads=1)
 
 
-def activation_bytes(preset: Preset, *, checkpointing: bool) -> int:
-    """Bytes kept per token for the backward pass, over all layers."""
+def activation_bytes(preset: Preset, *, checkpointing: bool, full: bool = False) -> int:
+    """Bytes kept per token for the backward pass, over all layers; `full` where float32 is computed with."""
     net = preset.architecture
     layer = 16 * net.hidden_size + 8 * query_width(net) + 4 * cache_width(net) + 10 * feed_forward(preset)
+    if full:
+        layer += 4 * query_width(net) + 4 * cache_width(net) + 6 * feed_forward(preset)
     return net.layers * 4 * net.hidden_size + layer if checkpointing else net.layers * layer
 
 
-def _base(preset: Preset, method: TuningMethod) -> Term:
-    if method is TuningMethod.QLORA:
-        packed = packed_bytes(preset, Precision.NF4, rest=Precision.FLOAT32)
-        return _each("base model", packed, "NF4 with double quantisation; embedding and head float32")
-    plain = -(-weight_bytes(preset, Precision.FLOAT16) * WEIGHT_EXPANSION_PERCENT // 100)
-    return _each("base model", plain, f"two bytes a parameter, + {WEIGHT_EXPANSION_PERCENT - 100} %")
+def _base(preset: Preset, tuning: TuningUse) -> Term:
+    if tuning.method is TuningMethod.QLORA:
+        eight = tuning.base is Precision.FP8
+        packed = packed_bytes(preset, Precision.FP8 if eight else Precision.NF4, rest=Precision.FLOAT32)
+        how = "eight bits a parameter" if eight else "NF4 with double quantisation"
+        return _each("base model", packed, f"{how}; embedding and head float32")
+    full = tuning.base is Precision.FLOAT32
+    weights = weight_bytes(preset, Precision.FLOAT32 if full else Precision.FLOAT16)
+    plain = -(-weights * WEIGHT_EXPANSION_PERCENT // 100)
+    bytes_each = "four" if full else "two"
+    return _each("base model", plain, f"{bytes_each} bytes a parameter, + {WEIGHT_EXPANSION_PERCENT - 100} %")
 
 
 def _each(label: str, total: int, source: str) -> Term:

@@ -68,12 +68,14 @@ class TuningUse:
         context: tokens of the longest example.
         batch: examples per GPU and step.
         rank: rank of the adapter.
+        base: number format of the frozen weights; AUTO for that of the method, two bytes or NF4.
     """
 
     method: TuningMethod
     context: int = TUNING_CONTEXT
     batch: int = 1
     rank: int = TUNING_RANK
+    base: Precision = Precision.AUTO
 
 
 @dataclass(frozen=True, slots=True)

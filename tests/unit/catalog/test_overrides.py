@@ -4,9 +4,10 @@ import dataclasses
 import json
 import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.api.workspace import Runtime
@@ -206,6 +207,16 @@ def test_what_is_said_of_an_entry_is_one_short_line(name: str) -> None:
     assert message.isprintable()
 
 
+def test_a_new_preset_whose_heads_share_nothing_need_not_say_so() -> None:
+    network = "{layers: 32, attention_heads: 32, head_dim: 128}"
+    text = f"presets: [{{name: acme/x, weights_gib: 13.5, max_context: 4096, architecture: {network}}}]"
+    merged, found = merge(CATALOG, {PRESETS_DOCUMENT: text})
+    assert found == ()
+    preset = merged.preset("acme/x")
+    assert preset is not None
+    assert preset.architecture.kv_heads == 32
+
+
 def test_an_empty_text_takes_a_field_away() -> None:
     """What is over is not over everywhere: a size that was retired, a preset that was dropped."""
     sizes = 'instance_types: [{name: Standard_NC6s_v3, lifecycle: current, retirement_date: ""}]'
@@ -292,6 +303,7 @@ def test_a_whole_size_laid_over_itself_changes_nothing(sku: object) -> None:
 DISKS = st.dictionaries(st.sampled_from(CATALOG.preset_names), st.integers(1000, 4096), max_size=6)
 
 
+@settings(deadline=None)
 @given(DISKS, st.randoms(use_true_random=False))
 def test_the_order_of_entries_does_not_matter_and_twice_is_once(disks: dict[str, int], random: object) -> None:
     entries = [{"name": name, "disk_gib": disk} for name, disk in disks.items()]
@@ -336,6 +348,40 @@ def test_no_entry_breaks_the_catalogue(entry: dict[str, object], name: str, key:
     merged, found = merge(CATALOG, {source: json.dumps({key: [{"size": name, "name": name, **entry}]})})
     assert (merged == CATALOG) or not found
     assert all(problem.line >= 1 and problem.message for problem in found)
+
+
+def places(entry: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every field of an entry, those within others too."""
+    if not isinstance(entry, dict):
+        return []
+    return [each for key, value in entry.items() for each in ((*path, key), *places(value, (*path, key)))]
+
+
+def replaced(entry: dict[str, Any], path: tuple[str, ...], value: object) -> dict[str, Any]:
+    """The entry with one field replaced, or taken away for `...`."""
+    key, *rest = path
+    if rest and isinstance(entry.get(key), dict):
+        return {**entry, key: replaced(entry[key], tuple(rest), value)}
+    return {name: old for name, old in {**entry, key: value}.items() if old is not ...}
+
+
+WHOLE = {PRESETS_DOCUMENT: ("presets", [encode_preset(CATALOG.presets[name.lower()]) for name in CATALOG.preset_names]),
+         SIZES_DOCUMENT: ("instance_types", [encode_sku(sku) for sku in CATALOG.skus.values()])}  # fmt: skip
+STRANGE = JSON | st.sampled_from((..., 0, -1, 2, 0.5, 10**9, "", "x", [], {}, "MLA", "removed", "alias", "2026-01-01"))
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from(tuple(WHOLE)))
+def test_no_almost_right_entry_breaks_the_catalogue(data: st.DataObject, source: str) -> None:
+    key, known = WHOLE[source]
+    entry = data.draw(st.sampled_from(known))
+    if data.draw(st.booleans()):
+        entry = {**entry, "name": "acme/new" if source == PRESETS_DOCUMENT else "New", "aliases": ...}
+    for path in data.draw(st.lists(st.sampled_from(places(entry)), max_size=3)):
+        entry = replaced(entry, path, data.draw(STRANGE))
+    text = json.dumps({key: [{name: value for name, value in entry.items() if value is not ...}]})
+    merged, found = merge(CATALOG, {source: text})
+    assert (merged == CATALOG) or not found
 
 
 @given(st.text(max_size=60), st.sampled_from((PRESETS_DOCUMENT, SIZES_DOCUMENT, PRICES_DOCUMENT)))

@@ -32,6 +32,7 @@ SILENT: list[dict[str, str]] = [
     {"disable_benchmark": "true"},
     {"run_benchmark": "false"},
     {"node_class_name": ""},
+    {"release_nodes": "when-done"},
 ]
 
 

@@ -253,6 +253,10 @@ WARNED: list[tuple[dict[str, Any], str]] = [
         'kaito.sh/enablelb is "true"; only "True" makes the Service public',
     ),
     (
+        {"metadata__annotations": {"kaito.sh/release-nodes": "yes"}},
+        'kaito.sh/release-nodes is "yes"; only "when-done" gives nodes back after tuning',
+    ),
+    (
         {"inference__preset__presetOptions": {"image": "r.io/phi:1"}},
         "inference.preset.presetOptions.image is not used: accessMode is not private",
     ),

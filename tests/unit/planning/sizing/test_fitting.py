@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from controller.api.workspace import Runtime
 from controller.catalog import Preset, Sku
-from controller.planning.sizing import Fit, Layout, Use, fit, nodes_needed
+from controller.planning.sizing import Fit, Layout, Use, fit, fitting, nodes_needed
+from controller.planning.sizing.fitting import REMEMBERED
 from tests.unit.planning.sizing import oracle
 from tests.unit.planning.sizing.examples import (
     CATALOG,
@@ -258,3 +259,18 @@ def test_the_fullest_gpu_holds_at_least_the_average(model: Preset, size: Sku, us
     verdict = fit(model, size, use)
     for term in verdict.load.terms:
         assert verdict.load.on_each(term, verdict.layout) >= Fraction(term.total, verdict.layout.gpus)
+
+
+def test_a_sum_is_made_once_and_each_preset_and_size_has_its_own() -> None:
+    model, size = preset("phi-4"), sku(V100)
+    assert fit(model, size) is fit(model, size)
+    assert fit(model, size, nodes=2).nodes == 2
+    assert fit(model, with_memory(size, 80.0)).usable != fit(model, size).usable
+    assert fit(model, size, Use(context=4096)).context == 4096
+
+
+def test_no_more_sums_are_remembered_than_that() -> None:
+    model, size = preset("phi-4"), sku(V100)
+    for context in range(1, REMEMBERED + 2):
+        fit(model, size, Use(context=context))
+    assert 0 < len(fitting._sums) <= REMEMBERED

@@ -1,0 +1,188 @@
+"""A real Prometheus watches the whole system: every panel and rule has data, and alerts fire when their cause is there.
+
+Alerts fire at once here and durations are cut to seconds; how long they wait as they ship is asserted in test_rules.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from controller.api.labels import WORKSPACE, WORKSPACE_NAMESPACE
+from controller.api.resources import CONFIG_MAPS, WORKSPACES
+from hack.devcluster import binaries, lifecycle
+from hack.devcluster.layout import Layout
+from hack.devcluster.programs import AZURE, NAMESPACE
+from hack.devcluster.request import Request, Scope
+from hack.prometheus.binaries import Tools
+from hack.prometheus.monitoring import alerts, filled_in, queries, recordings, rule_groups, write_rules
+from hack.prometheus.server import Prometheus, Target, configuration, running
+from tests.cluster.harness import eventually
+from tests.monitoring.live import Fired, quickened, read_by, until_data, watching
+from tests.system.harness import CONTROLLER, PATIENCE_SECONDS, PROVISIONER, WEBHOOK, System, connected, workspace
+
+PROGRAMS: Final = (WEBHOOK, CONTROLLER, PROVISIONER)
+SPEED: Final = 8.0
+POOR_SIZE, POOR_FAMILY = "Standard_NV36ads_A10_v5", "StandardNVADSA10v5Family"
+NO_QUOTA: Final = {"quota": {"families": {POOR_FAMILY: 0}}}
+SHORTER: Final = {
+    "KaitoWorkspaceNotReadyLong": ("> 7200", "> 1"),
+    "KaitoWorkspaceDeletionStuck": ("> 1800", "> 1"),
+    "KaitoWorkspaceUnseen": ("> 600", "> 0"),
+    "KaitoPoolsUnread": ("> 900", "> 5"),
+}
+VARIABLES: Final = {"__rate_interval": "1m", "namespace": "default", "workspace": "phi"}
+
+LATER: Final = {
+    'kaito_workspace_condition_since_timestamp_seconds{condition="WorkspaceDeleting",status="True"}',
+}
+"""Selectors that find something only while a Workspace goes away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The system, the Prometheus that watches it, and what has fired."""
+
+    system: System
+    prometheus: Prometheus
+    fired: Fired
+
+    async def create(self, name: str, size: str = "") -> None:
+        """Applies a Workspace."""
+        await self.system.apply(workspace("default", name, **({"size": size} if size else {})))
+
+    def send(self, number: signal.Signals, *names: str) -> None:
+        """Sends a signal to processes of the cluster."""
+        for name in names:
+            process = self.system.state.find(name).process
+            assert process is not None
+            process.signal(number)
+
+    def replicas(self, program: str) -> list[str]:
+        """The names of a program's processes."""
+        return [process.name for process in self.system.replicas(program)]
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
+    """A whole system of its own, two replicas of each program, as its processes are stopped at will."""
+    made = Layout(tmp_path_factory.mktemp("watched"))
+    request = Request(binaries=str(binaries.find()), scope=Scope.ALL, replicas=2, speed=SPEED)
+    asyncio.run(lifecycle.up(made, request, print))
+    yield made
+    asyncio.run(lifecycle.down(made))
+
+
+@pytest.fixture
+async def watched(layout: Layout, tools: Tools, tmp_path: Path) -> AsyncIterator[Watched]:
+    """The system under the eyes of a Prometheus that has scraped every replica."""
+    rules = write_rules(tmp_path / "rules.yaml", quickened(rule_groups(), SHORTER))
+    async with connected(layout) as system:
+        await system.until_all_run()
+        targets = [
+            Target(program, process.name, process.ports["metrics"])
+            for program in PROGRAMS
+            for process in system.replicas(program)
+        ]
+        settings = configuration(targets, NAMESPACE, [rules], "1s")
+        async with running(tools, tmp_path / "prometheus", settings) as prometheus, watching(prometheus) as fired:
+            await eventually(lambda: _unscraped(prometheus))
+            yield Watched(system, prometheus, fired)
+
+
+async def test_panels_and_rules_have_data_and_alerts_fire_when_their_cause_is_there(watched: Watched) -> None:
+    assert watched.fired.summaries.keys() == set(), "alerts fire although nothing is wrong"
+    await _make_use(watched)
+    await _check_data(watched)
+    await _break_the_cloud(watched)
+    await _stop_programs(watched)
+    print(f"figure: alerts fired live: {len(watched.fired.summaries)}/{len(alerts())}")
+    for name, summary in sorted(watched.fired.summaries.items()):
+        print(f"  {name}: {summary}")
+        assert "no value" not in summary
+
+
+async def _make_use(watched: Watched) -> None:
+    """A Workspace that gets ready, one that cannot, one that is refused, a bad catalogue entry, a stranger's pool."""
+    system = watched.system
+    await system.play(NO_QUOTA)
+    await system.client.create(CONFIG_MAPS, BAD_CATALOG, namespace=NAMESPACE)
+    await _put_foreign_pool(system)
+    await watched.create("phi")
+    await watched.create("poor", POOR_SIZE)
+    refused = workspace("default", "refused", size="Standard_D2s_v3")
+    code, text = await system.kubectl("apply", "-f", "-", stdin=str(refused).replace("'", '"'))
+    assert code != 0, f"a size without GPUs was admitted: {text}"
+    await system.until_ready("default", "phi")
+    await watched.fired.until(
+        "KaitoCatalogOverrideProblems",
+        "KaitoWorkspaceStalled",
+        "KaitoWorkspaceNotReadyLong",
+        "KaitoMachineLaunchFailing",
+        "KaitoOrphanPools",
+    )
+
+
+async def _check_data(watched: Watched) -> None:
+    panels = [filled_in(query.expression, VARIABLES) for query in queries()]
+    await until_data(watched.prometheus, panels)
+    await until_data(watched.prometheus, recordings())
+    await until_data(watched.prometheus, read_by([*alerts().values(), *recordings().values()]) - LATER)
+    broken = {rule["name"]: rule["lastError"] for rule in await watched.prometheus.rules() if rule["health"] != "ok"}
+    assert not broken, f"rules that cannot be evaluated: {broken}"
+    print(
+        f"figure: queries with data: panels {len(panels)}/{len(panels)}, rules {len(recordings())} and {len(alerts())}"
+    )
+
+
+async def _break_the_cloud(watched: Watched) -> None:
+    """Azure throttles, then fails while a Workspace goes away."""
+    throttled = {"match": {"operation": "list_pools"}, "reply": {"status": 429, "code": "Throttled", "retry_after": 1}}
+    await watched.system.play({**NO_QUOTA, "rules": [throttled]})
+    await watched.fired.until("KaitoArmThrottled")
+    await watched.system.play({**NO_QUOTA, "rules": [{"match": {}, "reply": {"status": 500}}]})
+    await watched.system.client.delete(WORKSPACES, "phi", namespace="default")
+    await until_data(watched.prometheus, LATER)
+    await watched.fired.until("KaitoArmFailing", "KaitoPoolsUnread", "KaitoWorkspaceDeletionStuck")
+
+
+async def _stop_programs(watched: Watched) -> None:
+    """The leader hangs, then every replica does."""
+    system = watched.system
+    leader = await system.leader(CONTROLLER)
+    watched.send(signal.SIGSTOP, leader)
+    await watched.create("unseen")
+    await watched.fired.until("KaitoNoLeader", "KaitoWorkspaceUnseen")
+    everything = [name for program in PROGRAMS for name in watched.replicas(program)]
+    watched.send(signal.SIGSTOP, *everything)
+    await watched.fired.until("KaitoWebhookDown", "KaitoControllerDown", "KaitoProvisionerDown")
+    watched.send(signal.SIGCONT, *everything)
+    await watched.fired.until("KaitoEventLoopBlocked")
+
+
+async def _unscraped(prometheus: Prometheus) -> str:
+    waiting = [target["scrapeUrl"] for target in await prometheus.targets() if target["health"] != "up"]
+    return f"not scraped yet: {waiting}" if waiting else ""
+
+
+async def _put_foreign_pool(system: System) -> None:
+    """An agent pool with a Workspace's label that no claim of ours stands for."""
+    cluster = "/subscriptions/{subscription}/resourceGroups/{resource-group}".format(**AZURE)
+    path = f"{cluster}/providers/Microsoft.ContainerService/managedClusters/{AZURE['cluster']}/agentPools/stranger"
+    labels = {WORKSPACE: "old", WORKSPACE_NAMESPACE: "default"}
+    body = {"properties": {"count": 1, "vmSize": "Standard_NC4as_T4_v3", "mode": "User", "nodeLabels": labels}}
+    async with system.session.put(f"{system.cloud_url}{path}", params={"api-version": API_VERSION}, json=body) as reply:
+        assert reply.status in (200, 201), await reply.text()
+
+
+API_VERSION: Final = "2025-05-01"
+BAD_CATALOG: Final[dict[str, Any]] = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "kaito-catalog", "namespace": NAMESPACE},
+    "data": {"presets.yaml": "- {name: phi-2, disk_gib: big}\n"},
+}
