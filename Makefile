@@ -33,9 +33,10 @@ test: $(READY) ## every test, the real control plane included
 unit: $(READY) ## the tests that need no control plane
 	$(RUN) pytest tests/unit $(PYTEST_ARGS)
 
-faults: $(READY) ## the long fault runs: ten kills of each program, a whole minute of silence
+faults: $(READY) ## the long fault runs: kills of each program, the provisioner's at every call and in 1,000 histories, silence
 	$(RUN) hack.devcluster build
-	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/system/test_kills.py tests/system/test_quiet.py $(PYTEST_ARGS)
+	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/system/test_kills.py tests/system/test_quiet.py \
+		tests/cluster/test_provisioner_kills.py $(PYTEST_ARGS)
 
 fuzz: $(READY) ## a hundred thousand mutated reviews, with the webhook's own code
 	$(RUN) tests.fuzz

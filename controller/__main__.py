@@ -1,9 +1,11 @@
 """The workspace operator's process."""
 
+import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from controller.api.json import Key, key_of
 from controller.config_maps import ConfigMaps
@@ -21,6 +23,8 @@ from controller.runtime.program import Program, run_program
 from controller.runtime.reconciler import Controller, Result
 from controller.settings import Settings, parse_settings
 
+_LOOK_SECONDS: Final = 0.1
+
 
 def main() -> None:
     """Entry point of `kaito-controller`."""
@@ -35,8 +39,8 @@ async def serve(settings: Settings) -> int:
         config_maps = ConfigMaps(program.client)
         informers = build_informers(program.client, config_maps.informer)
         site = replace(settings.site.site(auto_provision=settings.provision), config_maps=config_maps.data)
-        if not settings.provision:
-            site = replace(site, nodes=NodeStore(informers.nodes).facts)
+        site = replace(site, nodes=NodeStore(informers.nodes).facts, node_class=settings.node_class)
+        site = replace(site, claims=settings.node_source.kind or site.claims)
         installation = Installation(program.client, settings.common.namespace, site)
         context = Context(program.client, program.recorder, informers, installation.site)
 
@@ -47,21 +51,30 @@ async def serve(settings: Settings) -> int:
 
         async def work() -> None:
             await installation.differs(None)  # a catalogue that lacks what users added would refuse what runs
+            await _known(informers.claims_unknown)
             await loop.lead(partial(connect, informers))
 
         def keys() -> Iterable[Key]:
             return map(key_of, informers.workspaces.values())
 
         for informer in (installation.informer, *informers.all()):
-            program.informer(informer)
+            claims = any(informer is other for _, other in informers.claims)
+            program.informer(informer, needed=not claims)
         count_workspaces(world_of(informers, installation.site))
         measure_starts(informers.workspaces, lambda: program.leading)
         program.check_ready("catalog", installation.problem)
+        program.check_ready("claims", informers.claims_unknown)
         program.task("catalog", installation.run)
         program.lead("workspace", work)
         program.lead("workspace resync", lambda: loop.resync(keys))
         program.lead("catalog changes", lambda: follow(installation, program.recorder, keys, loop.enqueue))
         return await program.run()
+
+
+async def _known(unknown: Callable[[], str]) -> None:
+    """Waits until nothing is unknown: claims that were not read yet would look like claims nobody made."""
+    while unknown():  # noqa: ASYNC110 - that a kind is not served is no event
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 if __name__ == "__main__":

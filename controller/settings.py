@@ -3,13 +3,11 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from controller.api.claims import DEFAULT_NODE_CLASS, NodeClass
+from controller.api.node_source import NodeSource
 from controller.installation import SiteOptions, add_site_options, site_options
 from controller.runtime.options import CommonOptions, add_common_options, one_of, option
-
-NODE_SOURCES: Final = ("machine", "existing")
-"""Where nodes come from: claimed through karpenter.sh/v1alpha5 Machines, or only those that exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +16,22 @@ class Settings:
 
     Attributes:
         common: options every program has.
-        node_source: one of NODE_SOURCES.
+        node_source: where nodes come from, unless a Workspace says otherwise.
+        node_class: which provisioner NodeClaims ask.
         workers: Workspaces reconciled at the same time.
         site: what it was told of the installation.
     """
 
     common: CommonOptions
-    node_source: str
+    node_source: NodeSource
+    node_class: NodeClass
     workers: int
     site: SiteOptions
 
     @property
     def provision(self) -> bool:
         """Whether missing nodes are claimed."""
-        return self.node_source == "machine"
+        return self.node_source.kind is not None
 
 
 def parse_settings(argv: Sequence[str]) -> Settings:
@@ -40,12 +40,34 @@ def parse_settings(argv: Sequence[str]) -> Settings:
         prog="kaito-controller", description="Makes nodes, workloads and status of Workspaces follow their manifests."
     )
     add_common_options(parser)
-    option(parser, "--node-source", parse=one_of(NODE_SOURCES), default="machine", help="machine or existing")
+    sources = [*NodeSource]
+    option(parser, "--node-source", parse=one_of(sources), default=NodeSource.MACHINE, help=", ".join(sources))
+    _add_node_class(parser)
     option(parser, "--workers", parse=_workers, default="8", help="Workspaces reconciled at the same time")
     add_site_options(parser)
     args = parser.parse_args(argv)
     common = CommonOptions.from_args(parser, args)
-    return Settings(common=common, node_source=args.node_source, workers=args.workers, site=site_options(parser, args))
+    return Settings(
+        common=common,
+        node_source=NodeSource(args.node_source),
+        node_class=NodeClass(args.node_class_group, args.node_class_kind, args.node_class_name),
+        workers=args.workers,
+        site=site_options(parser, args),
+    )
+
+
+def _add_node_class(parser: argparse.ArgumentParser) -> None:
+    """The node class of NodeClaims; each part of it must be there, as the CRD demands."""
+    usual = DEFAULT_NODE_CLASS
+    for part, value in (("group", usual.group), ("kind", usual.kind), ("name", usual.name)):
+        help_text = f"{part.capitalize()} of the node class NodeClaims name"
+        option(parser, f"--node-class-{part}", parse=_node_class_part, default=value, help=help_text)
+
+
+def _node_class_part(text: str) -> str:
+    if not text or not text.replace("-", "").replace(".", "").isalnum():
+        raise ValueError("letters, digits, - and . only")
+    return text
 
 
 def _workers(text: str) -> int:

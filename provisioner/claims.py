@@ -11,6 +11,7 @@ from controller.api.claims import Claim, ClaimKind, parse_claim
 from controller.api.json import Json, name_of
 from controller.api.labels import RAG_ENGINE, TERMINATION_FINALIZER, WORKSPACE
 from controller.runtime.cache import Handler, Informer
+from controller.runtime.errors import ApiError, NotFound
 from provisioner.pools import Pool, subject
 
 NODE_CLASS_GROUP: Final = "kaito.sh"
@@ -62,6 +63,14 @@ class Claims:
         if len(waiting) < len(self._informers):
             return ""
         return "no CRD is installed for " + " or ".join(f"{each.plural} of {each.api_version}" for each in waiting)
+
+
+def is_gone(error: ApiError, name: str) -> bool:
+    """Whether the API server says that there is no object of that name.
+
+    Load balancers, and API servers that do not know the kind at present, send other 404s.
+    """
+    return isinstance(error, NotFound) and error.reason == "NotFound" and f'"{name}"' in error.message
 
 
 def claim_is_ours(claim: Claim, pool: Pool | None) -> bool:

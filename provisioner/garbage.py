@@ -15,7 +15,7 @@ from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
 from provisioner.calls import ABORT_PATIENCE, Aborts, Pauses
-from provisioner.claims import Claims
+from provisioner.claims import Claims, is_gone
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.nodes import POOL_INDEX, Node, parse_node
 from provisioner.policy import Policy
@@ -168,7 +168,7 @@ class Collector:
             try:
                 await self._client.get(kind.resource, name)
             except NotFound as error:
-                if error.reason != "NotFound" or f'"{name}"' not in error.message:
+                if not is_gone(error, name):
                     raise
             else:
                 return True

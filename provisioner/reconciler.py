@@ -22,7 +22,7 @@ from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
 from provisioner.calls import Aborts, Pauses
-from provisioner.claims import Claims, ours
+from provisioner.claims import Claims, is_gone, ours
 from provisioner.errors import Fault
 from provisioner.garbage import Collector
 from provisioner.history import failure_of
@@ -38,7 +38,7 @@ from provisioner.refusal import Refusal, is_final, refusal_of, refused
 from provisioner.sizes import Sizes
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.status import events_for, new_status
-from provisioner.steps import Action, CloudAction, CreatePool, Observed, Step, earliest
+from provisioner.steps import Action, CloudAction, CreatePool, Observed, OnClaim, Step, earliest
 from provisioner.times import now
 from provisioner.verdict import is_failure
 
@@ -129,7 +129,9 @@ class Reconciler:
         """Decides anew on the live claim, since the cached one may be older than our own last write, and acts."""
         try:
             seen = self._observe(kind, await self._client.get(kind.resource, name), rival)
-        except NotFound:
+        except NotFound as error:
+            if not is_gone(error, name):
+                raise
             return DONE
         if (done := await self._advance(seen)) is None:
             return DONE
@@ -166,6 +168,8 @@ class Reconciler:
         try:
             return await self._performer.perform(seen, action)
         except ApiError as error:
+            if isinstance(action, OnClaim) and is_gone(error, name):
+                return None  # the claim went while we looked at it; the news of that is on its way
             if not is_final(error):
                 raise
             log.warning("the API server refuses: %s", error, extra=fields(action=type(action).__name__))

@@ -175,6 +175,9 @@ Action: TypeAlias = (
 CloudAction: TypeAlias = CreatePool | ConfirmPool | DeletePool
 """Those of them that go to the cloud rather than to the API server."""
 
+OnClaim: TypeAlias = PatchClaim | RecordFailure | CreatePool
+"""Those of them that write to no other object of the API server than the claim, if to any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -24,10 +24,10 @@ async def run(settings: Settings) -> int:
     async with Program(NAME, settings.common) as program:
         config_maps = ConfigMaps(program.client)
         site = replace(settings.site.site(auto_provision=settings.auto_provision), config_maps=config_maps.data)
-        if not settings.auto_provision:
-            nodes = watch_nodes(program.client)
-            program.informer(nodes.informer)
-            site = replace(site, nodes=nodes.facts)
+        nodes = watch_nodes(program.client)
+        # A Workspace may ask for existing nodes where others have theirs made.
+        program.informer(nodes.informer, needed=not settings.auto_provision)
+        site = replace(site, nodes=nodes.facts)
         installation = Installation(program.client, settings.common.namespace, site)
         judge = Judge(installation.site)
         keeper = Keeper(

@@ -144,7 +144,7 @@ def _status(review: Review, verdict: Verdict) -> Json:
 def _cause(problem: Problem) -> Json:
     # kubectl prints a cause as "field: message", so the message need not begin with the field once more.
     cause = problem.as_cause()
-    return {**cause, "message": problem.text.removeprefix(f"{problem.field} ")}
+    return {**cause, "message": problem.text.removeprefix(f"{problem.field} ").removeprefix(f"{problem.field}: ")}
 
 
 def _decode(body: bytes) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controller.api.node_source import NodeSource
 from controller.installation import SiteOptions, add_site_options, site_options
 from controller.runtime.options import (
     Address,
@@ -21,9 +22,6 @@ from webhook.certificates import Names
 
 SERVICE: Final = "kaito-webhook"
 """Name of the Service in front of the replicas."""
-
-MACHINE: Final = "machine"
-EXISTING: Final = "existing"
 
 DNS_FLAG: Final = "--certificate-dns-name"
 IP_FLAG: Final = "--certificate-ip"
@@ -61,7 +59,8 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
     option(parser, "--bind-address", parse=parse_address, default=":9443", help="Where to serve admission over TLS")
     option(parser, "--webhook-configuration", default=SERVICE, help="Name of the webhook configurations to publish in")
     option(parser, "--ca-secret", default="kaito-webhook-ca", help="Name of the Secret that holds the authority")
-    option(parser, "--node-source", parse=one_of((MACHINE, EXISTING)), default=MACHINE, help="Where nodes come from")
+    sources = [*NodeSource]
+    option(parser, "--node-source", parse=one_of(sources), default=NodeSource.MACHINE, help="Where nodes come from")
     add_site_options(parser)
     option(parser, "--drain-period", parse=duration, default="5s", help="How long to serve on after a stop was asked")
     _repeatable(parser, DNS_FLAG, "DNS name of the serving certificate, repeatable; the Service if none")
@@ -78,7 +77,7 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
         ),
         configuration=given["webhook_configuration"],
         secret=given["ca_secret"],
-        auto_provision=given["node_source"] == MACHINE,
+        auto_provision=NodeSource(given["node_source"]).kind is not None,
         site=site_options(parser, args),
         drain=given["drain_period"],
     )

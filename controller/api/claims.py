@@ -52,6 +52,9 @@ MACHINE: Final = ClaimKind(MACHINES, "MachineLaunched", "MachineRegistered", "Ma
 NODE_CLAIM: Final = ClaimKind(NODE_CLAIMS, "Launched", "Registered", "Initialized", UNKNOWN)
 """karpenter.sh/v1 NodeClaim."""
 
+CLAIM_KINDS: Final = (MACHINE, NODE_CLAIM)
+"""Every kind of claim there is."""
+
 READY: Final = "Ready"
 """The root condition of every claim kind."""
 
@@ -91,6 +94,15 @@ class NodeClass:
     group: str
     kind: str
     name: str
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """The label Karpenter puts on claims and nodes of the class."""
+        return f"{self.group}/{self.kind.lower()}", self.name
+
+
+DEFAULT_NODE_CLASS: Final = NodeClass("kaito.sh", "KaitoNodeClass", "default")
+"""The node class by which NodeClaims ask the project's own provisioner; no object of it exists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ REGISTERED: Final = "karpenter.sh/registered"
 INITIALIZED: Final = "karpenter.sh/initialized"
 DO_NOT_SYNC_TAINTS: Final = "karpenter.sh/do-not-sync-taints"
 DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
+NODE_POOL_NAME: Final = "kaito"
+"""Value of karpenter.sh/nodepool on claims nobody's NodePool made, as KAITO writes it."""
 DO_NOT_EVICT: Final = "karpenter.sh/do-not-evict"
 
 # What GPU feature discovery says about a node's GPUs. Source: NVIDIA/k8s-device-plugin.

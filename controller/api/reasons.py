@@ -76,6 +76,10 @@ class Reason(StrEnum):
     MACHINES_READY = "MachinesReady"
     MACHINES_PENDING = "MachinesPending"
     NO_MACHINES_NEEDED = "NoMachinesNeeded"
+    NODE_CLAIMS_READY = "NodeClaimsReady"
+    NODE_CLAIMS_PENDING = "NodeClaimsPending"
+    NO_NODE_CLAIMS_NEEDED = "NoNodeClaimsNeeded"
+    CLAIM_KIND_NOT_SERVED = "ClaimKindNotServed"
     RESOURCES_READY = "ResourcesReady"
     NODES_PENDING = "NodesPending"
     NODE_NOT_READY = "NodeNotReady"
@@ -89,9 +93,11 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CRASHING = "ContainerCrashing"
+    CONTAINER_NOT_CREATED = "ContainerNotCreated"
     OUT_OF_MEMORY = "OutOfMemory"
     STARTUP_TIMEOUT = "StartupTimeout"
     OBJECT_REFUSED = "ObjectRefused"
+    API_SERVER_FAULT = "ApiServerFault"
 
     # Workspace: training.
     TRAINING_RUNNING = "TrainingRunning"
@@ -106,6 +112,8 @@ class Reason(StrEnum):
     # Events of the workspace controller.
     MACHINE_CREATED = "MachineCreated"
     MACHINE_DELETED = "MachineDeleted"
+    NODE_CLAIM_CREATED = "NodeClaimCreated"
+    NODE_CLAIM_DELETED = "NodeClaimDeleted"
     NODE_CLAIMED = "NodeClaimed"
     NODE_RELEASED = "NodeReleased"
     WORKLOAD_APPLIED = "WorkloadApplied"
@@ -218,6 +226,12 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.MACHINES_READY: Meaning("Every claim for a node is ready.", _N),
     Reason.MACHINES_PENDING: Meaning("Claims exist and nodes are being made for them.", _C),
     Reason.NO_MACHINES_NEEDED: Meaning("Existing nodes serve the Workspace.", _N),
+    Reason.NODE_CLAIMS_READY: Meaning("Every NodeClaim is ready.", _N),
+    Reason.NODE_CLAIMS_PENDING: Meaning("NodeClaims exist and nodes are being made for them.", _C),
+    Reason.NO_NODE_CLAIMS_NEEDED: Meaning("Existing nodes serve the Workspace.", _N),
+    Reason.CLAIM_KIND_NOT_SERVED: Meaning(
+        "The cluster does not know the kind of claim nodes are asked for with.", _A, "Install the CRD of that kind."
+    ),
     Reason.RESOURCES_READY: Meaning("Enough nodes are ready with their GPUs.", _N),
     Reason.NODES_PENDING: Meaning("Nodes have not joined the cluster yet.", _C),
     Reason.NODE_NOT_READY: Meaning("A node of the Workspace is not Ready.", _A, "Look at the node's conditions."),
@@ -233,10 +247,18 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.UNSCHEDULABLE: Meaning("The scheduler found no place for a pod.", _A, "Read the scheduler's message."),
     Reason.IMAGE_PULL_FAILED: Meaning("A container image cannot be pulled.", _U, "Check image name and credentials."),
     Reason.CONTAINER_CRASHING: Meaning("A container ends soon after its start.", _U, "Read the container's log."),
+    Reason.CONTAINER_NOT_CREATED: Meaning(
+        "A container cannot be made: a Secret, ConfigMap or key it names is missing.",
+        _U,
+        "Create what the message names.",
+    ),
     Reason.OUT_OF_MEMORY: Meaning("A container was killed for lack of memory.", _U, "Choose a larger size."),
     Reason.STARTUP_TIMEOUT: Meaning("The model did not become ready in its time.", _U, "Read the container's log."),
     Reason.OBJECT_REFUSED: Meaning(
         "The API server refused an object of the Workspace.", _A, "Read the message: a policy, a quota or a name."
+    ),
+    Reason.API_SERVER_FAULT: Meaning(
+        "The API server or a webhook it asks has a fault; the request is made again.", _O, "Look at the named webhook."
     ),
     Reason.TRAINING_RUNNING: Meaning("The model is being trained.", _O),
     Reason.TRAINING_SUCCEEDED: Meaning("The training run ended well.", _N),
@@ -248,6 +270,8 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.WORKSPACE_DELETING: Meaning("The Workspace and what it owns are being removed.", _O),
     Reason.MACHINE_CREATED: Meaning("A claim for a node was created.", _N),
     Reason.MACHINE_DELETED: Meaning("A claim for a node was deleted.", _N),
+    Reason.NODE_CLAIM_CREATED: Meaning("A NodeClaim was created.", _N),
+    Reason.NODE_CLAIM_DELETED: Meaning("A NodeClaim was deleted.", _N),
     Reason.NODE_CLAIMED: Meaning("An existing node was taken for the Workspace.", _N),
     Reason.NODE_RELEASED: Meaning("An existing node was given back.", _N),
     Reason.WORKLOAD_APPLIED: Meaning("The workload and its Services were written.", _N),
@@ -304,6 +328,7 @@ _WAITING: Final = frozenset(
     {
         Reason.CONFIG_MAP_NOT_FOUND,
         Reason.MACHINES_PENDING,
+        Reason.NODE_CLAIMS_PENDING,
         Reason.NODES_PENDING,
         Reason.WAITING_FOR_NODES,
         Reason.PODS_PENDING,
@@ -322,6 +347,13 @@ _WAITING: Final = frozenset(
         Reason.WORKSPACE_DELETING,
     }
 )
+
+
+def needs_people(reason: str) -> bool:
+    """Whether nothing goes on until the user or an administrator acts; words not in the list are taken to pass."""
+    if reason not in set(Reason) or is_waiting(reason):
+        return False
+    return MEANINGS[Reason(reason)].actor in (Actor.USER, Actor.ADMINISTRATOR)
 
 
 def is_waiting(reason: str) -> bool:

@@ -20,18 +20,23 @@ from controller.api.json import (
     namespace_of,
     uid_of,
 )
+from controller.api.node_source import NodeSource, wished_source
 
 
 class ConditionType(StrEnum):
     """Condition types of a Workspace, in the order they are shown."""
 
     MACHINE_READY = "MachineReady"
+    NODE_CLAIM_READY = "NodeClaimReady"
+    NODES_READY = "NodesReady"
     RESOURCE_READY = "ResourceReady"
     INFERENCE_READY = "InferenceReady"
     JOB_STARTED = "JobStarted"
     WORKSPACE_SUCCEEDED = "WorkspaceSucceeded"
     WORKSPACE_READY = "WorkspaceReady"
     READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
     DELETING = "WorkspaceDeleting"
 
 
@@ -181,6 +186,11 @@ class Workspace:
         """The runtime the user asked for by annotation; None without a wish, or with a word that is no runtime."""
         wish = self.annotations.get(labels.RUNTIME, "")
         return _RUNTIMES.get(wish)
+
+    @property
+    def node_source(self) -> NodeSource | None:
+        """Where its nodes come from if it says so itself; None where the installation decides."""
+        return wished_source(self.annotations)
 
     @property
     def wants_load_balancer(self) -> bool:

@@ -23,6 +23,8 @@ _PROFILES: Final = {
 }
 """Profiles by the memory of the whole GPU in GB, as its product name states it."""
 
+_TOLERANCE: Final = 0.01
+
 LEAST_CAPABILITY: Final = 8.0
 """CUDA compute capability of the oldest GPUs that can be cut."""
 
@@ -57,3 +59,17 @@ def _table() -> Mapping[str, MigProfile]:
 
 MIG_PROFILES: Final = _table()
 """Every profile, by name."""
+
+
+def slices_of(card_gib: float | None) -> tuple[MigProfile, ...]:
+    """The slices a GPU can be cut into; none where its memory is unknown or no such GPU can be cut.
+
+    Args:
+        card_gib: memory of the whole GPU; drivers report up to a hundredth less than product names state.
+    """
+    memory = card_gib or 0.0
+    return tuple(
+        profile
+        for profile in MIG_PROFILES.values()
+        if any(abs(memory - card) <= card * _TOLERANCE for card in profile.cards)
+    )

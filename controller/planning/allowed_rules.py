@@ -8,6 +8,7 @@ from controller.api.messages import Problem
 from controller.api.reasons import Reason
 from controller.planning.findings import Finding, Rule, Subject, Trigger
 from controller.planning.proposals import proposals
+from controller.planning.sizing.verdict import count
 
 _TYPE: Final = "resource.instanceType"
 
@@ -25,7 +26,7 @@ def on_list(subject: Subject) -> Iterator[Finding]:
     """Nodes are made of the sizes the installation allows."""
     sku = subject.sku
     if subject.auto_provision and sku is not None and not subject.site.allows(sku):
-        why = f"this installation makes nodes of {len(subject.site.allowed)} sizes and it is none of them"
+        why = f"this installation makes nodes of {count(len(subject.site.allowed), 'size')} and it is none of them"
         what = f"{_TYPE} {sku.name} is not allowed"
         yield Problem(Reason.INSTANCE_TYPE_NOT_ALLOWED, _TYPE, what, why, proposals(subject))
 

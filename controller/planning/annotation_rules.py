@@ -16,8 +16,10 @@ PERFORMANCE_MODES: Final = ("balanced", "interactivity", "throughput")
 SWITCH: Final = ("true", "false")
 
 _OURS: Final = "kaito.sh"
+_UNKNOWN_TOLD: Final = 5
+"""Unknown annotations told one by one; each takes a look at all known ones."""
+
 _WITHOUT_EFFECT: Final = (
-    *((key, "") for key in (labels.NODE_SOURCE, labels.INSTANCE_TYPES, labels.ZONES, labels.CAPACITY_TYPES)),
     *((key, "") for key in (labels.PERFORMANCE_MODE, labels.NODE_CLASS_NAME, *labels.STREAMING_ANNOTATIONS)),
     (labels.USE_LOCAL_WEIGHTS, "false"),
     (labels.MODEL_STREAMING, "disabled"),
@@ -33,6 +35,10 @@ _ACTED_ON: Final = (
     labels.NODE_IMAGE_FAMILY,
     labels.RELEASE_NODES,
     labels.UPGRADE_START_TIME,
+    labels.NODE_SOURCE,
+    labels.INSTANCE_TYPES,
+    labels.ZONES,
+    labels.CAPACITY_TYPES,
 )
 _KNOWN: Final = frozenset((*_ACTED_ON, *(key for key, _ in _WITHOUT_EFFECT)))
 
@@ -70,11 +76,13 @@ def without_effect(subject: Subject) -> Iterator[Finding]:
         value = given.get(key, "")
         if value and value != nothing:
             yield f"the annotation {key} has no effect here"
-    for key in given:
-        if key.partition("/")[0] == _OURS and key not in _KNOWN:
-            close = nearest(key, sorted(_KNOWN), limit=1, cutoff=0.8)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            yield f"the annotation {quote(key)} is not known and has no effect{hint}"
+    unknown = [key for key in sorted(given) if key.partition("/")[0] == _OURS and key not in _KNOWN]
+    for key in unknown[:_UNKNOWN_TOLD]:
+        close = nearest(key, sorted(_KNOWN), limit=1, cutoff=0.8)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        yield f"the annotation {quote(key)} is not known and has no effect{hint}"
+    if len(unknown) > _UNKNOWN_TOLD:
+        yield f"of the annotations under {_OURS}, {len(unknown) - _UNKNOWN_TOLD} more are not known and have no effect"
 
 
 def _unknown_word(key: str, value: str, known: tuple[str, ...]) -> Problem:

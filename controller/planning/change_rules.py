@@ -11,8 +11,8 @@ from controller.api.reasons import Reason
 from controller.api.workspace import PresetSpec, TuningSpec, Workspace
 from controller.catalog import Catalog
 from controller.planning.changes import NEW, Block, Fixed, kept, unchanged
+from controller.planning.claims import selector_labels
 from controller.planning.findings import Cel, Check, Rule, Trigger
-from controller.planning.machines import selector_labels
 from controller.planning.preset_rules import PUBLIC
 
 _SIZED: Final = "nodes were sized for that model"

@@ -17,7 +17,7 @@ from controller.planning.names import SUBDOMAIN_LENGTH, SUBDOMAIN_PATTERN, is_su
 from controller.planning.preset_rules import PRIVATE
 from controller.planning.runtimes import choose_runtime
 from controller.planning.site import Site
-from controller.planning.sizing import TuningMethod
+from controller.planning.sizing import TuningMethod, fit
 from controller.planning.sizing.machine import tensor_sizes
 from controller.planning.uses import EIGHT_BITS, FOUR_BITS
 
@@ -94,6 +94,7 @@ def training_file(subject: Subject) -> Iterator[Finding]:
     if not parsed.faults:
         yield from (_problem(named, remark) for remark in _against_method(subject, parsed.config))
         yield from _half_precision(subject, named, parsed.config)
+        yield from _keeps_activations(subject, named, parsed.config)
 
 
 def _there(named: Named) -> Iterator[Finding]:
@@ -229,6 +230,18 @@ def _half_precision(subject: Subject, named: Named, config: TrainingConfig) -> I
         if config.value(section, key) == "bfloat16":
             line = config.lines.get(f"{section}.{key}", 1)
             yield _warning(named, Remark(line, key, "is bfloat16, which is slow there", f"{why}; use float16"))
+
+
+def _keeps_activations(subject: Subject, named: Named, config: TrainingConfig) -> Iterator[Finding]:
+    """LoRA fits some GPUs only where activations are computed again; QLoRA always does so."""
+    preset, sku, key = subject.preset, subject.sku, "gradient_checkpointing"
+    if tuning_method(subject.workspace) is not TuningMethod.LORA or config.value(ARGUMENTS, key) is not False:
+        return
+    verdict = None if preset is None or sku is None else fit(preset, sku, subject.use)
+    if preset is not None and sku is not None and verdict is not None and verdict.fits and verdict.checkpointing:
+        line = config.lines.get(f"{ARGUMENTS}.{key}", 1)
+        why = f"the activations of {preset.name} fit the {verdict.offer_text} of {sku.name} only when computed again"
+        yield _problem(named, Remark(line, f"training_config.{ARGUMENTS}.{key}", "is false", why, (_REMOVE,)))
 
 
 def _brings_own_image(subject: Subject) -> bool:

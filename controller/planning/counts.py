@@ -3,6 +3,7 @@
 from controller.api.workspace import DEFAULT_COUNT, Workspace
 from controller.catalog import Preset, Sku
 from controller.planning.bypass import bypasses
+from controller.planning.existing_nodes import MIG
 from controller.planning.sizing import Use, nodes_needed
 
 
@@ -19,7 +20,10 @@ def nodes_wanted(workspace: Workspace, preset: Preset | None, sku: Sku | None, u
         sku: the size of its nodes; None where it is not known.
         use: what the model is used for.
     """
-    written = workspace.resource.count
+    written, part = workspace.resource.count, workspace.resource.partition
+    if part is not None and part.mode == MIG:
+        # No model is spread over slices, so that more of them never help.
+        return max(written or DEFAULT_COUNT, DEFAULT_COUNT)
     if written is not None and bypasses(workspace):
         return max(written, DEFAULT_COUNT)
     return max(written or DEFAULT_COUNT, nodes_least(preset, sku, use))

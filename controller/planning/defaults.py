@@ -37,6 +37,7 @@ def defaults(obj: Json, site: Site, *, old: Json | None = None) -> tuple[list[Js
         return [], ()
     if old is not None:
         return _carry_over(workspace, _readable(old), site), ()
+    site = site.sourced(workspace.node_source)
     subject = Subject(workspace, obj, site)
     operations: list[Json] = []
     warnings: list[str] = []
@@ -63,7 +64,7 @@ def apply_defaults(obj: Json, operations: list[Json]) -> Json:
 def _carry_over(workspace: Workspace, stored: Workspace | None, site: Site) -> list[Json]:
     if stored is None:
         return []
-    operations = []
+    operations, site = [], site.sourced(workspace.node_source)
     # On existing nodes nobody but the author wrote a size, and who did may remove it.
     if site.auto_provision and not workspace.resource.instance_type and stored.resource.instance_type:
         operations.append(_set("instanceType", stored.resource.instance_type))

@@ -103,8 +103,9 @@ def _together(subject: Subject, count: int) -> Iterator[Finding]:
     wanted = nodes_wanted(subject.workspace, preset, sku, subject.use)
     if verdict.min_nodes is not None and not verdict.fits and not sliced(subject):
         what = f"{place(subject, sku)} takes {verdict.min_nodes} nodes for {preset.name}, {_match(count)}"
-        yield too_small(subject, verdict, what)
-    elif wanted > count:
+        missing = verdict.min_nodes - count
+        yield too_small(subject, verdict, what, f"label {counted(missing, 'more node')} of this kind to match")
+    elif wanted > count and (verdict.fits or not sliced(subject)):
         yield f"{wanted} nodes are asked for and {_match(count)}: the model starts when there are enough"
 
 

@@ -1,14 +1,15 @@
 """Which existing nodes a Workspace means, which size they amount to, and which part of it a partition leaves."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from controller.api import labels
 from controller.api.workspace import Partition, Workspace
 from controller.catalog import Sku
 from controller.catalog.mig import LEAST_CAPABILITY, MIG_PROFILES
-from controller.planning.machines import selector_labels
+from controller.planning.claims import selector_labels
 from controller.planning.node_facts import NodeFacts, Unknown, sizes_of
 from controller.planning.observed import selects
 from controller.planning.site import Site
@@ -30,24 +31,30 @@ def candidates(workspace: Workspace, site: Site) -> tuple[NodeFacts, ...] | None
     wanted = selector_labels(workspace).items()
     # Thousands of nodes are looked through for every request: the comparison that rules most of them out goes first.
     likely = (node for node in nodes if wanted <= node.labels.items())
-    sized = (node for node in likely if not size or node.instance_type.lower() in ("", size))
-    return tuple(sorted((node for node in sized if selects(workspace, node.labels)), key=lambda node: node.name))
+    sized = [node for node in likely if not size or node.instance_type.lower() in ("", size)]
+    if workspace.resource.match_expressions:
+        sized = [node for node in sized if selects(workspace, node.labels)]
+    return tuple(sorted(sized, key=attrgetter("name")))
 
 
-def sku_for(workspace: Workspace, site: Site) -> Sku | None:
+def sku_for(workspace: Workspace, site: Site, nodes: Sequence[NodeFacts] | None = None) -> Sku | None:
     """The size of the Workspace's nodes, cut down to its partition; None while nobody knows.
 
     Where nodes are made it is the size named, which must be one of the installation's cloud under its deployable name.
-    On existing nodes it is what the Workspace's own nodes are, else those it can choose from, else the size named, of
-    any cloud.
+    On existing nodes it is what the Workspace's own nodes are, else those it can choose from (`nodes`, looked up where
+    they are not given), else the size named, of any cloud.
     """
     named = site.catalog.sku(workspace.resource.instance_type)
     if site.auto_provision:
         home = named is not None and named.cloud is site.catalog.cloud and not named.alias_of
         return named if home else None
-    found = _found(workspace, site) or named
-    partition = workspace.resource.partition
+    found, partition = whole_for(workspace, site, nodes), workspace.resource.partition
     return found if found is None or partition is None else part_of(found, partition)
+
+
+def whole_for(workspace: Workspace, site: Site, nodes: Sequence[NodeFacts] | None = None) -> Sku | None:
+    """The size of the existing nodes the Workspace means, before any partition; None while nobody knows."""
+    return _found(workspace, site, nodes) or site.catalog.sku(workspace.resource.instance_type)
 
 
 def part_of(sku: Sku, partition: Partition) -> Sku:
@@ -66,10 +73,11 @@ def part_of(sku: Sku, partition: Partition) -> Sku:
     )
 
 
-def _found(workspace: Workspace, site: Site) -> Sku | None:
-    nodes = candidates(workspace, site) or ()
-    own = [node for node in nodes if workspace.uid and node.labels.get(labels.WORKSPACE_UID) == workspace.uid]
-    return next(_sizes(own, site), None) or next(_sizes(nodes, site), None)
+def _found(workspace: Workspace, site: Site, nodes: Sequence[NodeFacts] | None) -> Sku | None:
+    matching = (candidates(workspace, site) or ()) if nodes is None else nodes
+    uid = workspace.uid
+    own = (node for node in matching if node.labels.get(labels.WORKSPACE_UID) == uid) if uid else ()
+    return next(_sizes(own, site), None) or next(_sizes(matching, site), None)
 
 
 def _sizes(nodes: Iterable[NodeFacts], site: Site) -> Iterator[Sku]:

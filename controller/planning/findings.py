@@ -65,7 +65,7 @@ class Subject:
     @property
     def sku(self) -> Sku | None:
         """The size of its nodes, cut down to its partition, as far as anybody knows."""
-        return self._once("sku", lambda: sku_for(self.workspace, self.site))
+        return self._once("sku", lambda: sku_for(self.workspace, self.site, () if self.auto_provision else self.nodes))
 
     @property
     def nodes(self) -> tuple[NodeFacts, ...] | None:

@@ -12,10 +12,11 @@ from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
 from controller.api.workspace import DEFAULT_COUNT, Runtime
 from controller.catalog import Preset, RuntimeSpec, Sku
+from controller.planning.easing import eased
 from controller.planning.existing_nodes import MIG
 from controller.planning.findings import Finding, Rule, Subject
 from controller.planning.preset_rules import PRIVATE, preset_field
-from controller.planning.proposals import describe_suggestion, proposals, single_node, suggestions
+from controller.planning.proposals import describe_suggestion, proposals, shares, single_node, suggestions
 from controller.planning.runtimes import choose_runtime
 from controller.planning.sizing import Fit, fit, nodes_needed
 from controller.planning.sizing.verdict import count as counted
@@ -122,10 +123,13 @@ def _needs_toolkit(preset: Preset, sku: Sku | None, wish: Runtime | None) -> boo
     return served.runtimes[choose_runtime(wish, served, sku).runtime].cuda_toolkit
 
 
-def too_small(subject: Subject, verdict: Fit, what: str) -> Problem:
-    """The refusal of GPUs that do not hold the model, with the sum and what would hold it."""
+def too_small(subject: Subject, verdict: Fit, what: str, *more: str) -> Problem:
+    """The refusal of GPUs that do not hold the model, with the sum and what would hold it; `more` fixes go first."""
     why = f"it needs {verdict.need_text} and gets {verdict.offer_text}"
-    return Problem(Reason.INSUFFICIENT_GPU_MEMORY, field_of_size(subject), what, why, proposals(subject))
+    field = field_of_size(subject)
+    first = shares(subject) if field == _PARTITION else ()
+    fixes = (*more, *eased(subject, nodes=verdict.nodes), *first, *proposals(subject))
+    return Problem(Reason.INSUFFICIENT_GPU_MEMORY, field, what, why, fixes)
 
 
 def field_of_size(subject: Subject) -> str:

@@ -32,6 +32,9 @@ _TELLING: Final = (
 _CHIP: Final = re.compile(r"[A-Z]{1,2}\d{1,3}[A-Z]?", re.ASCII)
 """A word of a product name that names the chip, such as A100, T4, L40S or GB200."""
 
+_SLICED: Final = "-MIG-"
+"""What products are called by whose GPUs are all cut alike, before the profile."""
+
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -43,16 +46,16 @@ class NodeFacts:
         name: the node's name.
         labels: its labels.
         capacity: its capacity of extended resources that are GPUs, as the device plug-in counts them.
+        devices: all its size follows from; equal for nodes of one kind.
     """
 
     name: str
     labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     capacity: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    devices: tuple[object, ...] = field(init=False, compare=False, repr=False)
 
-    @property
-    def devices(self) -> tuple[object, ...]:
-        """All its size follows from; equal for nodes of one kind."""
-        return (*map(self.labels.get, _TELLING), *self.capacity.items())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "devices", (*map(self.labels.get, _TELLING), *self.capacity.items()))
 
     @property
     def instance_type(self) -> str:
@@ -95,7 +98,9 @@ def size_of(node: NodeFacts, catalog: Catalog) -> Sku | Unknown:
     base = catalog.sku(node.instance_type)
     found = _described(node)
     if not isinstance(found, Unknown):
-        product, count, memory = found
+        product, devices, memory = found
+        # No model is spread over slices, so that a pod asks for one. Source: NVIDIA, no peer-to-peer under MIG.
+        count = 1 if _SLICED in product else devices
         described = base or _blank(node, product, catalog)
         gib = described.gpu_memory_gib or (memory + _MIB_IN_GIB // 2) // _MIB_IN_GIB
         return replace(described, gpu_count=count, gpu_memory_gib=gib, gpu_memory_reported_mib=memory)

@@ -7,17 +7,17 @@ from typing import Final
 from controller.api import labels
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
-from controller.catalog import Lifecycle, Sku
+from controller.catalog import Cloud, Lifecycle, Sku
 from controller.planning.findings import Cel, Finding, Rule, Subject
 from controller.planning.names import is_label_key, is_label_value, is_subdomain, nearest
-from controller.planning.proposals import describe_suggestion, need, proposals, suggestions
-from controller.planning.sizing import SUGGESTIONS
+from controller.planning.proposals import describe_suggestion, holds_somehow, need, proposals, suggestions
 
 _TYPE: Final = "resource.instanceType"
 _SELECTOR: Final = "resource.labelSelector"
 _PREFERRED: Final = "resource.preferredNodes"
 _LABEL_FIX: Final = f"use {_SELECTOR}.matchLabels, for example {{apps: phi-3}}"
 _SIZE_FORM: Final = re.compile(r"(?:standard|basic)_(?P<letters>[a-z]{1,4})\d", re.IGNORECASE | re.ASCII)
+_PREFIX: Final = re.compile(r"^stand[a-z]*_?", re.IGNORECASE | re.ASCII)
 _ACCELERATORS: Final = {"NP": "an FPGA", "PB": "an FPGA", "NM": "a media accelerator"}
 _CPU_FAMILIES: Final = frozenset(
     ("A", "B", "D", "DC", "DS", "E", "EC", "F", "FX", "G", "GS", "H", "HB", "HC", "HX", "L", "M"),
@@ -184,7 +184,8 @@ def _no_gpu(subject: Subject, wanted: str) -> Problem | None:
     if has is None and letters not in _CPU_FAMILIES:
         return None
     what = f"{_TYPE} {quote(wanted)} has {f'{has} but ' if has else ''}no GPU"
-    return Problem(Reason.INSTANCE_TYPE_HAS_NO_GPU, _TYPE, what, need(subject), proposals(subject))
+    fixes = proposals(subject) if subject.auto_provision else (f"remove it, {_SELECTOR} chooses the nodes",)
+    return Problem(Reason.INSTANCE_TYPE_HAS_NO_GPU, _TYPE, what, need(subject), fixes)
 
 
 def _unknown(subject: Subject, wanted: str) -> Problem:
@@ -194,15 +195,19 @@ def _unknown(subject: Subject, wanted: str) -> Problem:
         return Problem(
             Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, f"nodes are made in {subject.catalog.cloud}", proposals(subject)
         )
-    full = wanted if wanted.lower().startswith("stand") else f"Standard_{wanted}"
     usable = [sku.name for sku in subject.catalog.skus.values() if not sku.alias_of and _is_documented(sku)]
-    close = nearest(full, usable, limit=SUGGESTIONS, cutoff=0.75)
+    # What all names begin with is no likeness.
+    tails = {_PREFIX.sub("", name): name for name in usable}
+    close = [tails[each] for each in nearest(_PREFIX.sub("", wanted), tails, limit=1, cutoff=0.7)]
     what = f"{_TYPE} {quote(wanted)} is in no table of GPU sizes"
-    why = f"{len(usable)} Azure sizes with a GPU are known"
-    meant = tuple(f"use {name}" for name in close[:1])
-    others = tuple(f"use {describe_suggestion(found)}" for found in suggestions(subject))
-    fresh = tuple(each for each in others if not each.startswith(tuple(f"{one} " for one in meant)))
-    return Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, (*meant, *fresh) or proposals(subject))
+    cloud = subject.catalog.cloud
+    why = f"{len(usable)} {'Azure' if cloud is Cloud.AZURE else cloud.upper()} sizes with a GPU are known"
+    like = subject.catalog.skus[close[0].lower()] if close else None
+    if like is None or not holds_somehow(subject, like):
+        why += f"; the one most like it, {like.name}, does not do for the model" if like is not None else ""
+        return Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, proposals(subject))
+    others = tuple(f"use {describe_suggestion(found)}" for found in suggestions(subject) if found.sku is not like)
+    return Problem(Reason.INSTANCE_TYPE_UNKNOWN, _TYPE, what, why, (f"use {like.name}", *others))
 
 
 def _cautions(subject: Subject, sku: Sku) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""MachineReady and ResourceReady: how things stand with the nodes, whatever becomes of the workload."""
+"""MachineReady, NodesReady and ResourceReady: how things stand with the nodes, whatever becomes of the workload."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +9,7 @@ from controller.api.conditions import FALSE, TRUE, Condition
 from controller.api.messages import shorten
 from controller.api.reasons import Reason, is_waiting
 from controller.api.workspace import ConditionType
+from controller.planning.claim_words import told_for
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Node, Observed
 from controller.planning.progress import counted
@@ -17,13 +18,22 @@ CLAIM_MESSAGE_CHARACTERS: Final = 400
 """Characters of a claim's message that are shown on the Workspace."""
 
 
+NODE_CONDITIONS: Final = (
+    ConditionType.MACHINE_READY,
+    ConditionType.NODE_CLAIM_READY,
+    ConditionType.NODES_READY,
+    ConditionType.RESOURCE_READY,
+)
+"""The conditions that speak of nodes alone; of the first two there is the one whose claims are asked for."""
+
 _NO_NODES: Final = "no nodes are needed any more: the training run is over"
 
 
 def node_conditions(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
-    """MachineReady and ResourceReady, which hold whatever becomes of the workload."""
-    machines = machine_condition(demand, plan, observed.claims)
-    return [machines, resource_condition(demand, plan, machines)]
+    """MachineReady, NodesReady and ResourceReady, which hold whatever becomes of the workload."""
+    machines = told_for(demand.kind, machine_condition(demand, plan, observed.claims))
+    nodes = nodes_condition(demand, plan)
+    return [machines, nodes, resource_condition(demand, plan, machines, nodes)]
 
 
 def machine_condition(demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim]) -> Condition:
@@ -61,20 +71,25 @@ def _held_up(active: Sequence[Claim], ready: int, needed: int) -> Condition:
     return Condition(ConditionType.MACHINE_READY, FALSE, Reason.MACHINES_PENDING, text)
 
 
-def resource_condition(demand: NodeDemand, plan: NodePlan, machines: Condition) -> Condition:
-    """ResourceReady: whether enough nodes can run pods now, else the nearest cause."""
+def nodes_condition(demand: NodeDemand, plan: NodePlan) -> Condition:
+    """NodesReady: whether enough nodes can run pods now, whatever claims there are for them."""
     if demand.count == 0:
-        return Condition(ConditionType.RESOURCE_READY, TRUE, Reason.RESOURCES_READY, _NO_NODES)
+        return Condition(ConditionType.NODES_READY, TRUE, Reason.RESOURCES_READY, _NO_NODES)
     if len(plan.usable) >= demand.count:
         text = f"{len(plan.usable)} of {counted(demand.count, 'node')} ready with {_gpus(demand)} each"
-        return Condition(ConditionType.RESOURCE_READY, TRUE, Reason.RESOURCES_READY, text)
+        return Condition(ConditionType.NODES_READY, TRUE, Reason.RESOURCES_READY, text)
     lacking = [node for node in plan.members if node not in plan.usable]
-    if lacking and (machines.status == TRUE or len(plan.members) >= demand.count):
+    if lacking:
         return _node_trouble(demand, lacking[0])
-    if machines.status != TRUE:
-        return replace(machines, type=ConditionType.RESOURCE_READY)
     text = f"{len(plan.usable)} of {counted(demand.count, 'node')} ready; waiting for nodes to join the cluster"
-    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.NODES_PENDING, text)
+    return Condition(ConditionType.NODES_READY, FALSE, Reason.NODES_PENDING, text)
+
+
+def resource_condition(demand: NodeDemand, plan: NodePlan, machines: Condition, nodes: Condition) -> Condition:
+    """ResourceReady: whether enough nodes can run pods now, else the nearest cause: a node's own, or a claim's."""
+    joined = machines.status == TRUE or len(plan.members) >= demand.count
+    cause = nodes if nodes.status == TRUE or joined else machines
+    return replace(cause, type=ConditionType.RESOURCE_READY)
 
 
 def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
@@ -84,6 +99,8 @@ def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
         return _node_not_ready(
             f"node {node.name} is not Ready: {shorten(node.not_ready_message, CLAIM_MESSAGE_CHARACTERS)}"
         )
+    if not demand.accepts(node):
+        return _node_not_ready(f"node {node.name} is a {node.instance_type}, not a {demand.instance_type}")
     barrier = demand.barrier(node)
     if barrier is not None:
         return _node_not_ready(f"node {node.name} carries the taint {barrier.text}, which keeps the pods away")
@@ -91,11 +108,11 @@ def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
     text = (
         f"node {node.name} is Ready but offers {offered} of {_gpus(demand)}; its driver or device plugin is not up yet"
     )
-    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.GPUS_NOT_ADVERTISED, text)
+    return Condition(ConditionType.NODES_READY, FALSE, Reason.GPUS_NOT_ADVERTISED, text)
 
 
 def _node_not_ready(text: str) -> Condition:
-    return Condition(ConditionType.RESOURCE_READY, FALSE, Reason.NODE_NOT_READY, text)
+    return Condition(ConditionType.NODES_READY, FALSE, Reason.NODE_NOT_READY, text)
 
 
 def _gpus(demand: NodeDemand) -> str:

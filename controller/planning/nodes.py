@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.api import labels
-from controller.api.claims import Claim, Taint
+from controller.api.claims import MACHINE, Claim, ClaimKind, Taint
 from controller.api.workspace import Workspace
-from controller.planning.machines import free_ordinals
+from controller.planning.claims import free_ordinals
 from controller.planning.observed import Node, Observed, selects
 
 _TOLERATED_FOR_A_WHILE: Final = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
@@ -28,6 +28,8 @@ class NodeDemand:
         gpu_resource: extended resource the GPUs appear as.
         gpus: devices each node must offer.
         provision: whether missing nodes may be claimed; otherwise only existing ones are used.
+        kind: the kind of claim missing nodes are asked for with.
+        also: further VM sizes that do as well, as the catalogue spells them.
     """
 
     count: int
@@ -35,16 +37,18 @@ class NodeDemand:
     gpu_resource: str
     gpus: int
     provision: bool = True
+    kind: ClaimKind = MACHINE
+    also: tuple[str, ...] = ()
 
     def accepts(self, node: Node) -> bool:
         """Whether the node is of the right size; a node without the size label is judged by its GPUs alone."""
-        sizes = {node.instance_type.lower(), self.instance_type.lower()}
-        return "" in sizes or len(sizes) == 1
+        size = node.instance_type.lower()
+        return "" in (size, self.instance_type) or size in {each.lower() for each in (self.instance_type, *self.also)}
 
     def usable(self, node: Node) -> bool:
-        """Whether pods can run on the node now: Ready, open, staying, not barred, and all its GPUs advertised."""
+        """Whether pods can run on it now: of the right size, Ready, open, staying, not barred, all GPUs advertised."""
         stays = node.ready and not node.unschedulable and not node.deleting
-        return stays and self.barrier(node) is None and self.gpus <= node.gpus(self.gpu_resource)
+        return stays and self.accepts(node) and self.barrier(node) is None and self.gpus <= node.gpus(self.gpu_resource)
 
     def barrier(self, node: Node) -> Taint | None:
         """The first taint of the node that keeps the Workspace's pods away."""
@@ -121,11 +125,7 @@ def plan_nodes(workspace: Workspace, demand: NodeDemand, observed: Observed) -> 
 def _choose_free(workspace: Workspace, demand: NodeDemand, nodes: tuple[Node, ...], count: int) -> tuple[Node, ...]:
     if count <= 0:
         return ()
-    candidates = [
-        node
-        for node in nodes
-        if node.free and demand.accepts(node) and demand.usable(node) and selects(workspace, node.labels)
-    ]
+    candidates = [node for node in nodes if node.free and demand.usable(node) and selects(workspace, node.labels)]
     preferred = workspace.resource.preferred_nodes
     candidates.sort(key=lambda node: (node.name not in preferred, node.name))
     return tuple(candidates[:count])

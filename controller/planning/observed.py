@@ -25,6 +25,7 @@ class Node:
     unschedulable: bool = False
     deleting: bool = False
     taints: tuple[Taint, ...] = ()
+    created: str = ""
 
     @property
     def instance_type(self) -> str:
@@ -93,6 +94,7 @@ def parse_node(obj: Json) -> Node:
         unschedulable=bool(spec.get("unschedulable")),
         deleting=is_deleting(obj),
         taints=tuple(parse_taint(entry) for entry in spec.get("taints") or []),
+        created=str(metadata_of(obj).get("creationTimestamp") or ""),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
 from controller.api.workspace import Partition
-from controller.catalog.mig import MIG_PROFILES
+from controller.catalog.mig import MIG_PROFILES, slices_of
 from controller.planning.existing_nodes import ACCELERATOR, MIG
 from controller.planning.findings import Cel, Finding, Rule, Subject, Trigger
 from controller.planning.names import nearest
@@ -77,7 +77,7 @@ def on_nodes(subject: Subject) -> Iterator[Finding]:
             yield _problem("count", what, why, f"set it to {size.gpu_count}", "remove it to use all")
             return
         card = size.gpu_memory_gib
-        if profile is not None and card is not None and round(card) not in profile.cards:
+        if profile is not None and card is not None and profile not in slices_of(card):
             yield f"{size.gpu_model} on node {quote(node.name, 63)} has no slices {profile.name}: no pod would start"
             return
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from controller.api.json import Json, annotations_of, is_deleting
 from controller.api.resources import JOBS
 from controller.api.workspace import Workspace
-from controller.planning.machines import render_machine
+from controller.planning.claims import Order, render_claim
 from controller.planning.nodes import NodeDemand, NodePlan, plan_nodes
 from controller.planning.observed import Observed, Ref, is_owned_by, ref_of
 from controller.planning.progress import read_job
 from controller.planning.rendering import INTENT, Rendering, render
 from controller.planning.target import Target
+from controller.planning.wishes import capacity_types, zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +97,15 @@ def _has_run(objects: Mapping[Ref, Json]) -> bool:
     return any(kind == JOBS.kind for kind, _ in objects)
 
 
-def machines_to_create(workspace: Workspace, target: Target, nodes: NodePlan) -> list[Json]:
-    """The Machine objects for the ordinals the node plan asks for."""
-    return [
-        render_machine(
-            workspace,
-            ordinal,
-            instance_type=target.sku.name,
-            arch=target.sku.arch,
-            disk_gib=target.disk_gib,
-        )
-        for ordinal in nodes.create
-    ]
+def claims_to_create(workspace: Workspace, target: Target, nodes: NodePlan) -> list[Json]:
+    """The claims for the ordinals the node plan asks for."""
+    order = Order(
+        kind=target.demand.kind,
+        instance_types=target.sizes or (target.sku.name,),
+        arch=target.sku.arch,
+        disk_gib=target.disk_gib,
+        zones=zones(workspace),
+        capacity_types=capacity_types(workspace),
+        node_class=target.node_class,
+    )
+    return [render_claim(workspace, ordinal, order) for ordinal in nodes.create]

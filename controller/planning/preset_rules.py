@@ -1,9 +1,10 @@
 """Rules about the preset a Workspace serves or tunes: is it known, who may have its weights, whose image runs it."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
-from controller.api.messages import Problem, quote
+from controller.api.messages import MAX_FIXES, Problem, quote
 from controller.api.reasons import Reason
 from controller.api.workspace import PresetSpec
 from controller.catalog import Catalog, Preset, PresetStatus
@@ -28,9 +29,12 @@ def preset_field(subject: Subject) -> str:
 
 def example_preset(catalog: Catalog) -> str:
     """A preset anybody can serve: current, with a published image and weights nobody has to approve."""
-    every = catalog.presets.values()
-    free = (each.name for each in every if each.status is PresetStatus.ACTIVE and each.image and not each.gated)
-    return next(free, catalog.preset_names[0])
+    return next(_free(catalog), catalog.preset_names[0])
+
+
+def _free(catalog: Catalog) -> Iterator[str]:
+    every = {each.name: each for each in catalog.presets.values()}.values()
+    return (each.name for each in every if each.status is PresetStatus.ACTIVE and each.image and not each.gated)
 
 
 def preset_known(subject: Subject) -> Iterator[Finding]:
@@ -52,12 +56,13 @@ def preset_known(subject: Subject) -> Iterator[Finding]:
     current = [name for name, each in subject.catalog.presets.items() if each.status is PresetStatus.ACTIVE]
     close = nearest(spec.name, current, limit=3, cutoff=0.5)
     offers = dict.fromkeys(subject.catalog.presets[each].name for each in close)
+    own = ("have its size facts added to the catalogue by your administrator",) if "/" in spec.name.strip("/") else ()
     yield Problem(
         Reason.PRESET_UNKNOWN,
         field,
         f"{field} {quote(spec.name)} is not in the catalogue",
         f"{len(known)} presets are known",
-        tuple(f"use {offer}" for offer in offers or known),
+        (*islice((f"use {offer}" for offer in offers or _free(subject.catalog)), MAX_FIXES - len(own)), *own),
     )
 
 
@@ -127,7 +132,7 @@ def pull_secrets(subject: Subject) -> Iterator[Finding]:
         if not is_subdomain(secret):
             field = f"{preset_field(subject)}.presetOptions.imagePullSecrets[{index}]"
             what = f"{field} {quote(secret)} is no name of a Secret"
-            why = f"names are 1 to {SUBDOMAIN_LENGTH} characters of a-z, 0-9, - and ."
+            why = f"names are 1 to {SUBDOMAIN_LENGTH} characters of a-z, 0-9, . and -"
             yield Problem(Reason.NAME_INVALID, field, what, why, ("name a Secret of the Workspace's namespace",))
 
 

@@ -46,12 +46,14 @@ class Run:
         failures: pods of it that failed.
         succeeded: whether it has ended well.
         failed: why it has ended without success; empty while it may still succeed.
+        ended_at: when it ended, as RFC 3339; empty while it has not.
     """
 
     running: int = 0
     failures: int = 0
     succeeded: bool = False
     failed: str = ""
+    ended_at: str = ""
 
     @property
     def ended(self) -> bool:
@@ -97,11 +99,13 @@ def read_job(job: Json) -> Run:
     status = job.get("status") or {}
     conditions: dict[str, Json] = {c.get("type"): c for c in status.get("conditions") or [] if c.get("status") == TRUE}
     failure = conditions.get("Failed")
+    end = conditions.get("Complete") or failure or {}
     return Run(
         running=int(status.get("ready") or 0),
         failures=int(status.get("failed") or 0),
         succeeded="Complete" in conditions,
         failed=str(failure.get("message") or failure.get("reason") or "failed") if failure is not None else "",
+        ended_at=str(end.get("lastTransitionTime") or ""),
     )
 
 

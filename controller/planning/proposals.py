@@ -1,10 +1,15 @@
 """The sizes a refusal offers instead, in words."""
 
+from itertools import islice
 from typing import Final
 
+from controller.api.workspace import Partition
 from controller.catalog import Price, Sku
+from controller.catalog.mig import slices_of
+from controller.planning.counts import nodes_least
+from controller.planning.existing_nodes import MIG, part_of, whole_for
 from controller.planning.findings import Subject
-from controller.planning.sizing import Suggestion, is_offered, rank, suggest
+from controller.planning.sizing import SUGGESTIONS, Suggestion, fit, is_offered, rank, runs_on, suggest, trains_on
 from controller.planning.sizing.verdict import count
 
 _SMALLER: Final = "choose a smaller model"
@@ -44,22 +49,80 @@ def proposals(subject: Subject) -> tuple[str, ...]:
     """Fixes for a size that does not do: at most three that do, best first.
 
     Where no model is known the smallest size is the example. Where no allowed size does, the administrator can help.
+    On existing nodes another size in the manifest would match none of them, and once nodes were made it cannot change.
     """
     preset = subject.preset
     if preset is None:
         return (f"set it to {_example(subject)}",)
     found = suggestions(subject)
     if found:
-        return tuple(f"use {describe_suggestion(each)}" for each in found)
+        return tuple(f"{_way(subject)} {describe_suggestion(each)}" for each in found)
+    if retiring := _allowed_still(subject):
+        return retiring
     beyond = subject.site.allowed and suggest(preset, subject.catalog, subject.use, limit=1, price=subject.site.price)
     if beyond:
         return _SMALLER, f"have {describe_suggestion(beyond[0])} allowed by your administrator"
     return (f"{_SMALLER}: no size holds this one",)
 
 
+def shares(subject: Subject) -> tuple[str, ...]:
+    """Fixes for a share of a node that is too small: the least share of it that does, then the node as a whole."""
+    part, preset = subject.workspace.resource.partition, subject.preset
+    whole = whole_for(subject.workspace, subject.site, subject.nodes)
+    if part is None or preset is None or whole is None or not whole.gpu_count:
+        return ()
+
+    def holds(sku: Sku) -> bool:
+        return fit(preset, sku, subject.use).fits
+
+    if part.mode == MIG:
+        cut = sorted(slices_of(whole.gpu_memory_gib), key=lambda each: each.memory_gib)
+        least = (f"use profile {each.name}" for each in cut if holds(part_of(whole, Partition(part.mode, each.name))))
+    else:
+        numbers = range(1, whole.gpu_count + 1)
+        least = (
+            f"set resource.partition.count to {each}"
+            for each in numbers
+            if holds(part_of(whole, Partition(part.mode, count=each)))
+        )
+    entire = ("remove resource.partition to use all GPUs",) if holds(whole) else ()
+    return (*islice(least, 1), *entire)
+
+
+def _allowed_still(subject: Subject) -> tuple[str, ...]:
+    """Fixes where the list of allowed sizes holds none that would be offered: those on it that do all the same."""
+    site = subject.site
+    if not site.allowed:
+        return ()
+    able = (sku for sku in subject.catalog.skus.values() if site.allows(sku) and holds_somehow(subject, sku))
+    best = sorted(able, key=lambda sku: rank(sku, _nodes(subject, sku), site.price(sku)))[:SUGGESTIONS]
+    return tuple(f"{_way(subject)} {describe(sku, _nodes(subject, sku), site.price(sku))}" for sku in best)
+
+
+def _nodes(subject: Subject, sku: Sku) -> int:
+    return nodes_least(subject.preset, sku, subject.use)
+
+
+def holds_somehow(subject: Subject, sku: Sku) -> bool:
+    """Whether a size does for what the Workspace asks for, on however many nodes; True where no model is known."""
+    preset, use = subject.preset, subject.use
+    if preset is None:
+        return True
+    code = runs_on(preset, sku, use.runtime) if use.tuning is None else trains_on(preset, sku)
+    return code and fit(preset, sku, use).min_nodes is not None
+
+
+def _way(subject: Subject) -> str:
+    if not subject.auto_provision:
+        return "select nodes such as"
+    made = subject.old is not None and subject.old.resource.instance_type
+    return "make a new Workspace with" if made else "use"
+
+
 def single_node(subject: Subject) -> tuple[str, ...]:
     """Fixes for a model that must run on one node: the sizes that hold it alone."""
-    found = tuple(f"use {describe_suggestion(each)}" for each in suggestions(subject) if each.nodes == 1)
+    way = _way(subject)
+    found = tuple(f"{way} {describe_suggestion(each)}" for each in suggestions(subject) if each.nodes == 1)
     return found or (f"{_SMALLER}: no size holds this one on a single node",)
 
 

@@ -10,8 +10,8 @@ from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
 from controller.catalog import Preset, Sku
 from controller.catalog.mig import MIG_PROFILES, MIG_RESOURCE_PREFIX
 from controller.planning.config_rules import missing_config
-from controller.planning.configs import render_training, user_flags
-from controller.planning.configs.lookup import inference_config, named_config, training_config
+from controller.planning.configs import completed, render_training, user_flags
+from controller.planning.configs.lookup import inference_config, named_config, training_config, tuning_method
 from controller.planning.counts import nodes_least, nodes_wanted
 from controller.planning.existing_nodes import MIG, sku_for
 from controller.planning.nodes import NodeDemand
@@ -21,6 +21,7 @@ from controller.planning.sizing import Layout, Use, fit
 from controller.planning.target import Serving, Target, Templated, Training, Work
 from controller.planning.uses import use_for
 from controller.planning.validation import validate_stored
+from controller.planning.wishes import sizes_wanted
 
 TEMPLATE_DISK_GIB: Final = 128
 """Disk of a node made for a pod of the user's, in GiB: what AKS gives by default to machines with a GPU."""
@@ -33,6 +34,7 @@ def resolve(workspace: Workspace, obj: Json, site: Site) -> Target | tuple[Probl
 
     The checks are those of admission, made again because the webhook may have been away when the object came.
     """
+    site = site.sourced(workspace.node_source)
     problems = validate_stored(obj, site).problems
     if problems:
         return problems
@@ -80,7 +82,10 @@ def _serving(workspace: Workspace, preset: Preset, sku: Sku, use: Use, count: in
 
 
 def _training(workspace: Workspace, preset: Preset, sku: Sku, site: Site) -> Training:
-    config = training_config(workspace, site, half=_BFLOAT if sku.bf16 else HALF)
+    half = _BFLOAT if sku.bf16 else HALF
+    tight = fit(preset, sku, use_for(workspace, site)).checkpointing
+    asked_for = training_config(workspace, site, half=half)
+    config = completed(asked_for, tuning_method(workspace), half=half, checkpointing=tight)
     named = named_config(workspace, site)
     asked = asdict(workspace.tuning) if workspace.tuning is not None else {}
     return Training(
@@ -99,11 +104,16 @@ def _target(workspace: Workspace, site: Site, work: Work, sku: Sku, count: int, 
         gpu_resource=sku.gpu_resource,
         gpus=sku.gpu_count,
         provision=site.auto_provision,
+        kind=site.claims,
     )
     partition = workspace.resource.partition
     if partition is not None and partition.mode == MIG and partition.profile in MIG_PROFILES:
         demand = replace(demand, gpu_resource=f"{MIG_RESOURCE_PREFIX}{partition.profile}")
-    return Target(work, sku, demand, disk_gib)
+    if not site.auto_provision:
+        return Target(work, sku, demand, disk_gib)
+    sizes = tuple(each.name for each in sizes_wanted(workspace, sku, site.catalog))
+    demand = replace(demand, also=tuple(name for name in sizes if name != sku.name))
+    return Target(work, sku, demand, disk_gib, sizes, site.node_class)
 
 
 def _unresolvable(workspace: Workspace) -> Problem:

@@ -1,9 +1,11 @@
 """The installation a Workspace is judged and planned for: what is known there, and what is allowed."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
+from controller.api.claims import DEFAULT_NODE_CLASS, MACHINE, ClaimKind, NodeClass
+from controller.api.node_source import NodeSource
 from controller.catalog import Catalog, Preset, Price, Sku, load_catalog
 from controller.catalog.prices import REFERENCE_REGIONS
 from controller.planning.node_facts import NodeFacts
@@ -40,6 +42,8 @@ class Site:
         allowed: lower-case names of the sizes nodes may be made of; empty allows all.
         config_maps: what is known of the users' configuration.
         nodes: what is known of the nodes there are.
+        claims: the kind of claim missing nodes are asked for with, where nodes are made.
+        node_class: which provisioner NodeClaims ask.
     """
 
     catalog: Catalog = field(default_factory=load_catalog)
@@ -48,7 +52,19 @@ class Site:
     allowed: frozenset[str] = frozenset()
     config_maps: ConfigMaps = no_config_maps
     nodes: Nodes = no_nodes
+    claims: ClaimKind = MACHINE
+    node_class: NodeClass = DEFAULT_NODE_CLASS
     _answers: _Answers = field(init=False, default_factory=dict, compare=False, repr=False)
+    _sourced: "dict[NodeSource, Site]" = field(init=False, default_factory=dict, compare=False, repr=False)
+
+    def sourced(self, wish: NodeSource | None) -> "Site":
+        """The installation for a Workspace that asks for a source of its own; without a wish it is this one."""
+        if wish is None:
+            return self
+        if wish not in self._sourced:
+            claims = wish.kind or self.claims
+            self._sourced[wish] = replace(self, auto_provision=wish.kind is not None, claims=claims)
+        return self._sourced[wish]
 
     def price(self, sku: Sku) -> Price | None:
         """The list price of one machine of a size here; None where nobody knows it.

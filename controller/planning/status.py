@@ -7,29 +7,35 @@ from typing import Final
 from controller.api.conditions import FALSE, TRUE, Condition, conditions_of, merge_conditions, root_condition
 from controller.api.json import Json
 from controller.api.messages import TEXT_LIMIT, Problem, shorten
-from controller.api.reasons import Reason
+from controller.api.reasons import Reason, needs_people
 from controller.api.workspace import ConditionType, Workspace
 from controller.planning.node_status import node_conditions
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Node, Observed, is_owned_by
-from controller.planning.pods import first_trouble
+from controller.planning.phases import NOTHING_PLANNED, Phase, Sight, timeline
+from controller.planning.pods import first_trouble, standing
 from controller.planning.progress import counted, read_server, server_of
 from controller.planning.training_status import has_succeeded, training_conditions, training_state
 
 REFUSAL_CHARACTERS: Final = 400
 """Characters of a workload controller's message that are shown on the Workspace."""
 
+_ABNORMAL: Final = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.DELETING)
+"""Conditions that stand only while something is out of the ordinary."""
+
 
 def conditions_for(workspace: Workspace, demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
     """The conditions of a Workspace that can run, root conditions included."""
-    machines, resources = node_conditions(demand, plan, observed)
+    nodes = node_conditions(demand, plan, observed)
+    resources = nodes[-1]
     if workspace.tuning is not None:
         training = training_conditions(workspace, observed, resources)
         # What has ended well stays well, whatever becomes of its nodes.
         deciding = training[-1:] if has_succeeded(training) else [resources, *training]
-        return [machines, resources, *training, *_roots(deciding, Reason.TRAINING_SUCCEEDED)]
+        return [*nodes, *training, *_roots(deciding, Reason.TRAINING_SUCCEEDED)]
     inference = inference_condition(observed, resources)
-    return [machines, resources, inference, *_roots([resources, inference], Reason.WORKSPACE_READY)]
+    roots = _roots([resources, inference], Reason.WORKSPACE_READY)
+    return [*nodes, inference, replace(roots[0], type=ConditionType.WORKSPACE_SUCCEEDED), *roots]
 
 
 def blocked_conditions(
@@ -47,12 +53,12 @@ def blocked_conditions(
         workspace: whose conditions they are.
         observed: its surroundings.
         problems: what is in the way, at least one.
-        known: conditions that hold all the same, MachineReady and ResourceReady.
+        known: conditions that hold all the same, those of the nodes.
     """
     first, message = problems[0].reason, _told(problems)
     stopped = Condition("", FALSE, first, message)
     resources = [] if known else [replace(stopped, type=ConditionType.RESOURCE_READY)]
-    roots = [replace(stopped, type=type_) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
+    roots = _summed_up(stopped)
     if workspace.tuning is not None:
         training = training_conditions(workspace, observed, stopped)
         if has_succeeded(training):
@@ -63,7 +69,7 @@ def blocked_conditions(
         inference = _serving(progress.text)
     else:
         inference = replace(stopped, type=ConditionType.INFERENCE_READY)
-    return [*known, *resources, inference, *roots]
+    return [*known, *resources, inference, replace(stopped, type=ConditionType.WORKSPACE_SUCCEEDED), *roots]
 
 
 def _told(problems: Sequence[Problem]) -> str:
@@ -81,13 +87,25 @@ def deleting_conditions(previous: dict[str, Condition], remaining: str) -> list[
     gone = [
         replace(condition, status=FALSE, reason=Reason.WORKSPACE_DELETING, message=remaining)
         for type_ in ConditionType
-        if type_ is not ConditionType.DELETING and (condition := previous.get(type_)) is not None
+        if type_ not in _ABNORMAL and (condition := previous.get(type_)) is not None
     ]
     return [deleting, *gone]
 
 
 def _roots(dependents: Sequence[Condition], done: Reason) -> list[Condition]:
-    return [root_condition(type_, dependents, done) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
+    return _summed_up(root_condition(ConditionType.READY, dependents, done))
+
+
+def _summed_up(root: Condition) -> list[Condition]:
+    """The root under its two names, and who moves it on where it is not True.
+
+    Reconciling and Stalled are there only while they hold, as tools that follow the kstatus conventions expect.
+    """
+    roots = [replace(root, type=type_) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
+    if root.status == TRUE:
+        return roots
+    type_ = ConditionType.STALLED if needs_people(root.reason) else ConditionType.RECONCILING
+    return [*roots, replace(root, type=type_, status=TRUE)]
 
 
 def inference_condition(observed: Observed, resources: Condition) -> Condition:
@@ -110,7 +128,8 @@ def inference_condition(observed: Observed, resources: Condition) -> Condition:
         return _not_serving(Reason.STARTUP_TIMEOUT, f"{progress.text}; {progress.overdue}")
     if resources.status != TRUE:
         return _not_serving(Reason.WAITING_FOR_NODES, f"{progress.text}; {resources.message}")
-    return _not_serving(Reason.PODS_PENDING, f"{progress.text}; the image is pulled and the model loaded")
+    told = standing(observed.pods, server) or "the pods are being made"
+    return _not_serving(Reason.PODS_PENDING, f"{progress.text}; {told}")
 
 
 def _serving(text: str) -> Condition:
@@ -136,7 +155,14 @@ def state_of(workspace: Workspace, conditions: Sequence[Condition], before: str)
 
 
 def render_status(
-    workspace: Workspace, obj: Json, conditions: Sequence[Condition], nodes: Sequence[Node], count: int, *, now: str
+    workspace: Workspace,
+    obj: Json,
+    conditions: Sequence[Condition],
+    nodes: Sequence[Node],
+    count: int,
+    *,
+    now: str,
+    sight: Sight = NOTHING_PLANNED,
 ) -> Json:
     """The complete status to store.
 
@@ -147,6 +173,7 @@ def render_status(
         nodes: the nodes in use.
         count: how many nodes are wanted; 0 while unknown.
         now: the present moment as RFC 3339.
+        sight: how far the planning is, for the timeline.
     """
     settled = merge_conditions(conditions_of(obj), conditions, generation=workspace.generation, now=now)
     status: Json = {
@@ -154,12 +181,19 @@ def render_status(
         "state": state_of(workspace, conditions, str((obj.get("status") or {}).get("state") or "")),
         "conditions": [condition.as_json() for condition in settled],
         "workerNodes": [node.name for node in nodes],
+        "phases": timeline(workspace, obj, sight, settled, now=now),
     }
     return {**status, "targetNodeCount": count} if count else status
 
 
 def owned_part(status: Json) -> Json:
     """What of a stored status is ours to write; other writers may keep conditions of their own beside it."""
-    ours = [entry for entry in status.get("conditions") or [] if entry.get("type") in set(ConditionType)]
+    conditions = {entry.get("type"): entry for entry in status.get("conditions") or []}
+    phases = {entry.get("name"): entry for entry in status.get("phases") or []}
     kept = ("observedGeneration", "state", "workerNodes", "targetNodeCount")
-    return {**{key: status[key] for key in kept if key in status}, "conditions": ours}
+    return {
+        **{key: status[key] for key in kept if key in status},
+        # By name: the order of the entries is the API server's affair.
+        "conditions": {type_: conditions[type_] for type_ in ConditionType if type_ in conditions},
+        "phases": {phase: phases[phase] for phase in Phase if phase in phases},
+    }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
+from controller.api.claims import DEFAULT_NODE_CLASS, NodeClass
 from controller.api.json import Json
 from controller.catalog import Preset, Sku
 from controller.planning.nodes import NodeDemand
@@ -70,9 +71,13 @@ class Target:
         sku: the size of the nodes.
         demand: what is asked of the nodes.
         disk_gib: disk each node needs, in GiB.
+        sizes: VM sizes to make nodes of, best first; empty stands for `sku` alone.
+        node_class: which provisioner NodeClaims ask.
     """
 
     work: Work
     sku: Sku
     demand: NodeDemand
     disk_gib: int
+    sizes: tuple[str, ...] = ()
+    node_class: NodeClass = DEFAULT_NODE_CLASS

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.api.conditions import FALSE, TRUE, Condition
+from controller.api.json import Json
 from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, Workspace
 from controller.planning.observed import Observed, is_owned_by
-from controller.planning.pods import first_failure, first_trouble
+from controller.planning.pods import first_failure, first_trouble, standing
 from controller.planning.progress import Run, counted, job_of, read_job
 
 FAILURE_CHARACTERS: Final = 200
@@ -39,7 +40,7 @@ def training_conditions(workspace: Workspace, observed: Observed, obstacle: Cond
     if run.failed:
         text = _failure(run, observed)
         return [_started(TRUE, Reason.TRAINING_FAILED, text), _succeeded(FALSE, Reason.TRAINING_FAILED, text)]
-    return _under_way(run, observed)
+    return _under_way(run, job, observed)
 
 
 def _done() -> list[Condition]:
@@ -47,7 +48,7 @@ def _done() -> list[Condition]:
     return [_started(TRUE, Reason.TRAINING_SUCCEEDED, text), _succeeded(TRUE, Reason.TRAINING_SUCCEEDED, text)]
 
 
-def _under_way(run: Run, observed: Observed) -> list[Condition]:
+def _under_way(run: Run, job: Json, observed: Observed) -> list[Condition]:
     again = f"; {counted(run.failures, 'attempt')} failed before" if run.failures else ""
     trouble = first_trouble(observed.pods)
     if trouble is not None:
@@ -56,7 +57,7 @@ def _under_way(run: Run, observed: Observed) -> list[Condition]:
     if run.running:
         text = f"the training run is under way{again}"
         return [_started(TRUE, Reason.TRAINING_RUNNING, text), _succeeded(FALSE, Reason.TRAINING_RUNNING, text)]
-    text = f"images are pulled and data fetched{again}"
+    text = f"{standing(observed.pods, job) or 'the pod is being made'}{again}"
     return [_started(FALSE, Reason.PODS_PENDING, text), _succeeded(FALSE, Reason.PODS_PENDING, text)]
 
 

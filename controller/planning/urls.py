@@ -66,13 +66,23 @@ _IPV6: Final = tuple(
 )
 _HOLDERS: Final = tuple(
     (IPv6Network(network), shift)
-    for network, shift in (("::ffff:0:0/96", 0), ("::/96", 0), ("64:ff9b::/96", 0), ("2002::/16", 80))
+    for network, shift in (
+        ("::ffff:0:0/96", 0),
+        ("::ffff:0:0:0/96", 0),
+        ("::/96", 0),
+        ("64:ff9b::/96", 0),
+        ("2002::/16", 80),
+    )
 )
 """IPv6 networks whose addresses hold an IPv4 address, and how many bits stand behind it."""
 
 _NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+", re.ASCII)
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f\\]")
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_PLAIN: Final = re.compile(r"\s*[A-Za-z][-+.A-Za-z0-9]*://(?:[^/@]*@)?[^/@:\\]+(?::[0-9]*)?")
+"""The beginning of an address up to its host that leaves no doubt about what is user and what is host."""
+
+_SCHEME: Final = re.compile(r"(?:[A-Za-z]{1,20}:/*)?")
 _PARTS: Final = 4
 _LONGEST_NUMBER: Final = 32
 _FORM: Final = "https://host/path"
@@ -108,10 +118,17 @@ def url_problem(url: str, field: str) -> Problem | None:
 
 
 def shown(url: str) -> str:
-    """An address for messages, without user, password, query and fragment, which may be secret."""
+    """An address for messages, without user, password, query and fragment, which may be secret.
+
+    A password may itself hold the signs that end a host: of an address with a user that can be read in more than one
+    way only the scheme is shown.
+    """
     plain = re.split(r"[?#]", url[:_SHOWN], maxsplit=1)[0]
     scheme, separator, rest = plain.partition("//")
     host, slash, path = rest.partition("/")
+    if "@" in url and _PLAIN.fullmatch(f"{scheme}{separator}{host}") is None:
+        known = _SCHEME.match(url.strip())
+        return quote(f"{known[0] if known else ''}…")
     return quote(f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}")
 
 
@@ -128,6 +145,8 @@ def _faults(parts: SplitResult) -> Iterator[str]:
         IPv6Address(host.partition("%")[0])
     elif host and _HOST.fullmatch(host) is None:
         yield "its host holds other signs than a-z, 0-9, -, _ and . (other letters are written xn--...)"
+    if ".." in host or host.startswith("."):
+        yield "its host has an empty part between two dots"
     if parts.port == 0:
         yield "its port is 0"
     if ":" not in host and _is_numeric(host) and ipv4_of(host) is None:

@@ -24,10 +24,12 @@ from controller.planning import (
     partition_rules,
     preset_rules,
     rules,
+    source_rules,
+    template_pod_rules,
     template_rules,
     tuning_rules,
 )
-from controller.planning.bypass import bypass
+from controller.planning.bypass import SIZE_REASONS, bypass
 from controller.planning.findings import Finding, Findings, Rule, Subject, Trigger, collect
 from controller.planning.shape import shape_problems, type_problems
 from controller.planning.site import Site
@@ -42,11 +44,13 @@ RULES: Final[tuple[Rule, ...]] = (
     *tuning_rules.RULES,
     *adapter_rules.RULES,
     *template_rules.RULES,
+    *template_pod_rules.RULES,
     *data_rules.RULES,
     *config_rules.RULES,
     *count_rules.RULES,
     *node_rules.RULES,
     *allowed_rules.RULES,
+    *source_rules.RULES,
     *partition_rules.RULES,
     *fit_rules.RULES,
     *existing_node_rules.RULES,
@@ -86,8 +90,8 @@ def validate_update(old: Json, new: Json, site: Site) -> Findings:
     """
     if is_deleting(new):
         return Findings()
-    before = frozenset(islice(_examine(old, site, Trigger.UPDATE), _TOLERATED))
     stored = None if type_problems(old) else parse_workspace(old)
+    before = frozenset(islice(_examine(old, site, Trigger.UPDATE, stored), _TOLERATED))
     fresh = (finding for finding in _examine(new, site, Trigger.UPDATE, stored) if finding not in before)
     return collect(_once(fresh))
 
@@ -97,13 +101,14 @@ def _examine(obj: Json, site: Site, event: Trigger, old: Workspace | None = None
     first = next(wrong, None)
     if first is not None:
         return chain((first,), wrong)
-    subject = Subject(parse_workspace(obj), obj, site, old)
+    workspace = parse_workspace(obj)
+    subject = Subject(workspace, obj, site.sourced(workspace.node_source), old)
     asked = (rule for rule in RULES if rule.trigger in (Trigger.ALWAYS, event))
     return bypass(chain.from_iterable(rule.check(subject) for rule in asked), subject.workspace)
 
 
 def _once(findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Of a field that must not change only that is told, not what else is wrong with its new value."""
+    """Of what must not change only that is told, not what else is wrong with its new value or what that would need."""
     fixed: set[str] = set()
     for finding in findings:
         if isinstance(finding, str):
@@ -111,5 +116,5 @@ def _once(findings: Iterator[Finding]) -> Iterator[Finding]:
         elif finding.reason is Reason.FIELD_IMMUTABLE:
             fixed.add(finding.field)
             yield finding
-        elif finding.field not in fixed:
+        elif finding.field not in fixed and not (fixed and finding.reason in SIZE_REASONS):
             yield finding

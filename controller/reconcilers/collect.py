@@ -5,8 +5,10 @@ Workspace went, still must not cost money for ever.
 """
 
 from controller.api import labels
+from controller.api.claims import ClaimKind
 from controller.api.json import Json, Key, is_deleting, labels_of, name_of, uid_of
-from controller.api.resources import MACHINES, NODES, WORKSPACES
+from controller.api.resources import NODES, WORKSPACES
+from controller.planning.claim_words import noun_for
 from controller.reconcilers.context import Context, version_of
 from controller.reconcilers.informers import BY_WORKSPACE
 from controller.runtime import logs
@@ -25,8 +27,8 @@ async def collect_leftovers(context: Context, key: Key, uid: str = "") -> None:
     """
     index = f"{key[0]}/{key[1]}"
     claims = [
-        claim
-        for claim in context.informers.machines.by_index(BY_WORKSPACE, index)
+        (kind, claim)
+        for kind, claim in context.informers.claims_for(index)
         if _is_left_over(claim, uid) and not is_deleting(claim)
     ]
     nodes = [
@@ -37,9 +39,9 @@ async def collect_leftovers(context: Context, key: Key, uid: str = "") -> None:
     if not claims and not nodes:
         return
     alive = await _living_uid(context, key)
-    for claim in claims:
+    for kind, claim in claims:
         if _is_left_over(claim, alive):
-            await _delete_claim(context, claim)
+            await _delete_claim(context, kind, claim)
     for node in nodes:
         if _is_left_over(node, alive):
             await _free_node(context, node)
@@ -58,10 +60,10 @@ def _is_left_over(obj: Json, alive: str) -> bool:
     return labels_of(obj).get(labels.WORKSPACE_UID, alive) != alive
 
 
-async def _delete_claim(context: Context, claim: Json) -> None:
-    log.warning("deleting machine %s of a Workspace that no longer exists", name_of(claim))
+async def _delete_claim(context: Context, kind: ClaimKind, claim: Json) -> None:
+    log.warning("deleting %s %s of a Workspace that no longer exists", noun_for(kind), name_of(claim))
     try:
-        await context.client.delete(MACHINES, name_of(claim), uid=uid_of(claim))
+        await context.client.delete(kind.resource, name_of(claim), uid=uid_of(claim))
     except (NotFound, Conflict):
         return
 

@@ -60,7 +60,7 @@ def phases_of(old: Json, new: Json) -> Iterator[tuple[str, str, float]]:
         return
     since = created
     for phase, type_ in zip(PHASES, _ENDS[workload], strict=False):
-        condition = held.get(type_)
+        condition = held.get(type_) or (held.get(ConditionType.NODE_CLAIM_READY) if phase == PHASES[0] else None)
         ended = seconds_of(condition.last_transition_time) if condition and condition.status == TRUE else None
         if ended is not None:
             yield workload, phase, max(0.0, ended - since)

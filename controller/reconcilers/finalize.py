@@ -15,13 +15,14 @@ from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.api.resources import WORKSPACES
 from controller.api.workspace import Workspace
+from controller.planning.claim_words import noun_for
 from controller.planning.nodes import is_taken
 from controller.planning.observed import Observed, is_owned_by
 from controller.planning.rendering import object_names
 from controller.planning.status import deleting_conditions
 from controller.reconcilers.context import Context, version_of
 from controller.reconcilers.nodes import delete_claims, live_claims, release_node
-from controller.reconcilers.observe import claims_of, observe
+from controller.reconcilers.observe import observe
 from controller.reconcilers.refusals import refused
 from controller.reconcilers.report import now, write_status
 from controller.reconcilers.story import NORMAL
@@ -76,14 +77,15 @@ async def _delete_workload(context: Context, workspace: Workspace, obj: Json, ob
 
 async def _delete_claims(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:
     del observed
-    claims = claims_of(await live_claims(context, workspace.uid), workspace.uid)
+    claims = await live_claims(context, workspace.uid)
     await delete_claims(context, obj, claims)
     if not claims:
         return []
     first = min(claims, key=lambda claim: claim.name)
     ready = first.conditions.get(READY)
     cause = f": {shorten(ready.message, CAUSE_CHARACTERS)}" if ready is not None and ready.message else ""
-    return [f"waiting for {len(claims)} machine(s) to be gone; {first.name}{cause}"]
+    nouns = " and ".join(f"{noun}(s)" for noun in dict.fromkeys(noun_for(claim.kind) for claim in claims))
+    return [f"waiting for {len(claims)} {nouns} to be gone; {first.name}{cause}"]
 
 
 async def _release_nodes(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from controller.api import labels
+from controller.api.claims import MACHINE, NODE_CLAIM, ClaimKind
 from controller.api.json import Json, labels_of, metadata_of
 from controller.api.resources import (
     DEPLOYMENTS,
     JOBS,
     MACHINES,
+    NODE_CLAIMS,
     NODES,
     PODS,
     SERVICES,
@@ -36,6 +38,7 @@ class Informers:
 
     workspaces: Informer
     machines: Informer
+    node_claims: Informer
     nodes: Informer
     pods: Informer
     deployments: Informer
@@ -54,6 +57,20 @@ class Informers:
         }
         return found[resource]
 
+    @property
+    def claims(self) -> tuple[tuple[ClaimKind, Informer], ...]:
+        """The informers of claims, by kind. The CRD of either may be missing, or arrive while the program runs."""
+        return (MACHINE, self.machines), (NODE_CLAIM, self.node_claims)
+
+    def claims_for(self, key: str) -> list[tuple[ClaimKind, Json]]:
+        """The claims of every kind that name the Workspace of `namespace/name`, as the caches show them."""
+        return [(kind, obj) for kind, informer in self.claims for obj in informer.by_index(BY_WORKSPACE, key)]
+
+    def claims_unknown(self) -> str:
+        """Why the claims are not known yet; empty once those of every kind that is served have been read."""
+        waiting = [informer.name for _, informer in self.claims if informer.served and not informer.synced]
+        return f"reading {', '.join(waiting)}" if waiting else ""
+
     def all(self) -> list[Informer]:
         """Every informer, in the order they are started."""
         return [getattr(self, entry.name) for entry in fields(self)]
@@ -71,6 +88,7 @@ def build_informers(client: Client, config_maps: Informer) -> Informers:
     return Informers(
         workspaces=Informer(client, WORKSPACES, transform=without_noise, indexes={BY_CONFIG: configured_by}),
         machines=Informer(client, MACHINES, labels=ours, transform=without_noise, indexes=by_owner),
+        node_claims=Informer(client, NODE_CLAIMS, labels=ours, transform=slim_claim, indexes=by_owner),
         nodes=Informer(client, NODES, transform=slim_node, indexes={**by_owner, FREE: free}),
         pods=Informer(client, PODS, labels=ours, transform=slim_pod, indexes=by_name),
         deployments=Informer(client, DEPLOYMENTS, labels=ours, transform=without_noise),
@@ -115,6 +133,13 @@ def without_noise(obj: Json) -> Json:
     return {**obj, "metadata": metadata}
 
 
+def slim_claim(obj: Json) -> Json:
+    """A NodeClaim without bookkeeping, and without the time of its last pod event, which Karpenter keeps renewing."""
+    kept = without_noise(obj)
+    status = {key: value for key, value in (obj.get("status") or {}).items() if key != "lastPodEventTime"}
+    return {**kept, "status": status}
+
+
 def slim_node(obj: Json) -> Json:
     """Of a node: who it is, whom it serves, whether it is usable, and what it offers."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -141,13 +166,18 @@ def slim_pod(obj: Json) -> Json:
     """Of a pod: who it is, and what its conditions and containers say."""
     status = obj.get("status") or {}
     kept = {key: status[key] for key in ("phase", "initContainerStatuses", "containerStatuses") if key in status}
-    conditions = [_brief(entry) for entry in status.get("conditions") or []]
+    conditions = [_dated(entry) for entry in status.get("conditions") or []]
     return {"metadata": _identity(obj), "status": {**kept, "conditions": conditions}}
 
 
 def _identity(obj: Json) -> Json:
-    kept = ("name", "namespace", "uid", "resourceVersion", "labels", "deletionTimestamp")
+    kept = ("name", "namespace", "uid", "resourceVersion", "labels", "creationTimestamp", "deletionTimestamp")
     return {key: value for key, value in metadata_of(obj).items() if key in kept}
+
+
+def _dated(condition: Json) -> Json:
+    since = condition.get("lastTransitionTime")
+    return {**_brief(condition), "lastTransitionTime": since} if since else _brief(condition)
 
 
 def _brief(condition: Json) -> Json:

@@ -5,19 +5,20 @@ from contextlib import suppress
 from dataclasses import replace
 
 from controller.api import labels
-from controller.api.claims import Claim
+from controller.api.claims import CLAIM_KINDS, Claim, ClaimKind
 from controller.api.json import Json, is_deleting, labels_of, name_of, uid_of
 from controller.api.reasons import Reason
-from controller.api.resources import MACHINES, NODES, WORKSPACES
+from controller.api.resources import NODES, WORKSPACES
 from controller.api.workspace import Workspace
-from controller.planning.machines import ownership_labels
+from controller.planning.claim_words import noun_for, word_for
+from controller.planning.claims import ownership_labels
 from controller.planning.nodes import NodePlan, plan_nodes
 from controller.planning.observed import Node
-from controller.planning.plan import machines_to_create
+from controller.planning.plan import claims_to_create
 from controller.planning.target import Target
 from controller.reconcilers.context import Context
 from controller.reconcilers.observe import claims_of, observe
-from controller.reconcilers.refusals import Blocked, name_taken
+from controller.reconcilers.refusals import Blocked, kind_not_served, name_taken
 from controller.reconcilers.story import NORMAL
 from controller.runtime.errors import AlreadyExists, Conflict, NotFound
 
@@ -40,28 +41,31 @@ async def _create_claims(context: Context, workspace: Workspace, obj: Json, targ
     """
     if not await _still_wanted(context, workspace):
         return
-    claims = claims_of(await live_claims(context, workspace.uid), workspace.uid)
+    kind, claims = target.demand.kind, await live_claims(context, workspace.uid)
     observed = replace(observe(context.informers, workspace, obj), claims=claims)
-    for machine in machines_to_create(workspace, target, plan_nodes(workspace, target.demand, observed)):
+    for claim in claims_to_create(workspace, target, plan_nodes(workspace, target.demand, observed)):
         try:
-            await context.client.create(MACHINES, machine)
+            await context.client.create(kind.resource, claim)
         except AlreadyExists:
-            await _check_claim(context, workspace, name_of(machine))
+            await _check_claim(context, workspace, kind, name_of(claim))
             continue
-        note = f"created machine {name_of(machine)} for a {target.sku.name} node"
-        context.recorder.event(obj, type=NORMAL, reason=Reason.MACHINE_CREATED, note=note, related=machine)
+        except NotFound:
+            raise Blocked(kind_not_served(kind)) from None
+        note = f"created {noun_for(kind)} {name_of(claim)} for a {target.sku.name} node"
+        reason = word_for(kind, Reason.MACHINE_CREATED)
+        context.recorder.event(obj, type=NORMAL, reason=reason, note=note, related=claim)
 
 
-async def _check_claim(context: Context, workspace: Workspace, name: str) -> None:
+async def _check_claim(context: Context, workspace: Workspace, kind: ClaimKind, name: str) -> None:
     """A claim of our name that our labels no longer find would be waited for in vain.
 
     Raises:
         Blocked: it is not labelled as this Workspace's.
     """
     with suppress(NotFound):
-        found = await context.client.get(MACHINES, name)
+        found = await context.client.get(kind.resource, name)
         if labels_of(found).get(labels.WORKSPACE_UID) != workspace.uid:
-            raise Blocked(name_taken(MACHINES.kind, name))
+            raise Blocked(name_taken(kind.resource.kind, name))
 
 
 async def _still_wanted(context: Context, workspace: Workspace) -> bool:
@@ -72,13 +76,17 @@ async def _still_wanted(context: Context, workspace: Workspace) -> bool:
     return uid_of(live) == workspace.uid and not is_deleting(live)
 
 
-async def live_claims(context: Context, workspace_uid: str) -> list[Json]:
-    """The claims that carry the UID, read from the API server and not from the cache."""
-    try:
-        found = await context.client.list(MACHINES, labels=f"{labels.WORKSPACE_UID}={workspace_uid}")
-    except NotFound:
-        return []  # where the kind does not exist, no object of it does
-    return found.items
+async def live_claims(context: Context, workspace_uid: str) -> tuple[Claim, ...]:
+    """The claims of every kind that carry the UID, read from the API server and not from the cache.
+
+    All kinds share one sequence of ordinals: a NodeClaim must not get the name, and so the agent pool, of a Machine.
+    """
+    found: list[tuple[ClaimKind, Json]] = []
+    for kind in CLAIM_KINDS:
+        with suppress(NotFound):  # where the kind does not exist, no object of it does
+            listed = await context.client.list(kind.resource, labels=f"{labels.WORKSPACE_UID}={workspace_uid}")
+            found += [(kind, obj) for obj in listed.items]
+    return claims_of(found, workspace_uid)
 
 
 async def delete_claims(context: Context, obj: Json, claims: Iterable[Claim]) -> None:
@@ -87,11 +95,11 @@ async def delete_claims(context: Context, obj: Json, claims: Iterable[Claim]) ->
         if claim.deleting:
             continue
         try:
-            await context.client.delete(MACHINES, claim.name, uid=claim.uid)
+            await context.client.delete(claim.kind.resource, claim.name, uid=claim.uid)
         except (NotFound, Conflict):
             continue
-        note = f"deleted machine {claim.name}"
-        context.recorder.event(obj, type=NORMAL, reason=Reason.MACHINE_DELETED, note=note)
+        note = f"deleted {noun_for(claim.kind)} {claim.name}"
+        context.recorder.event(obj, type=NORMAL, reason=word_for(claim.kind, Reason.MACHINE_DELETED), note=note)
 
 
 async def _take_node(context: Context, workspace: Workspace, obj: Json, node: Node) -> None:

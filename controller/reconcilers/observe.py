@@ -1,7 +1,9 @@
 """Puts together what the caches know about one Workspace."""
 
+from collections.abc import Iterable
+
 from controller.api import labels
-from controller.api.claims import Claim, parse_claim
+from controller.api.claims import Claim, ClaimKind, parse_claim
 from controller.api.conditions import TRUE, conditions_of
 from controller.api.json import Json, labels_of
 from controller.api.workspace import ConditionType, Workspace
@@ -21,7 +23,7 @@ def observe(informers: Informers, workspace: Workspace, obj: Json) -> Observed:
     key = f"{workspace.namespace}/{workspace.name}"
     nodes = [*informers.nodes.by_index(BY_WORKSPACE, key), *_candidates(informers, workspace)]
     return Observed(
-        claims=claims_of(informers.machines.by_index(BY_WORKSPACE, key), workspace.uid),
+        claims=claims_of(informers.claims_for(key), workspace.uid),
         nodes=tuple(parse_node(node) for node in nodes),
         objects=_objects(informers, workspace),
         pods=tuple(informers.pods.by_index(BY_WORKSPACE, key)),
@@ -44,9 +46,9 @@ def _trained(workspace: Workspace, obj: Json) -> bool:
     return succeeded.observed_generation == workspace.generation
 
 
-def claims_of(objects: list[Json], uid: str) -> tuple[Claim, ...]:
+def claims_of(found: Iterable[tuple[ClaimKind, Json]], uid: str) -> tuple[Claim, ...]:
     """Those of the claims that carry the Workspace's UID; a predecessor of the same name has another."""
-    return tuple(parse_claim(obj) for obj in objects if labels_of(obj).get(labels.WORKSPACE_UID) == uid)
+    return tuple(parse_claim(obj, kind) for kind, obj in found if labels_of(obj).get(labels.WORKSPACE_UID) == uid)
 
 
 def _candidates(informers: Informers, workspace: Workspace) -> list[Json]:

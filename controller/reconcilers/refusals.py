@@ -1,10 +1,12 @@
 """Answers of the API server that people must know of: as a problem in words, not as a line in a log."""
 
+from controller.api import labels
+from controller.api.claims import ClaimKind
 from controller.api.json import Json, name_of
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
 from controller.api.resources import Resource
-from controller.runtime.errors import ApiError
+from controller.runtime.errors import ApiError, Unavailable
 
 
 class Blocked(Exception):  # noqa: N818 - it is an answer, not a defect
@@ -28,6 +30,14 @@ def refused(error: ApiError, resource: Resource | None = None, obj: Json | None 
         obj: the object.
     """
     what = f"{resource.kind} {quote(name_of(obj or {}))}" if resource is not None else quote(error.request)
+    if isinstance(error, Unavailable):
+        return Problem(
+            Reason.API_SERVER_FAULT,
+            "",
+            f"the API server could not take {what}",
+            f"{error.status} {error.reason}: {error.message}",
+            ("it is tried again without end", "look at the admission webhook the message names"),
+        )
     return Problem(
         Reason.OBJECT_REFUSED,
         "",
@@ -46,4 +56,16 @@ def name_taken(kind: str, name: str, namespace: str = "") -> Problem:
         f"{kind} {quote(name)} already exists{place}",
         "it is not owned by this Workspace, and what others own is never changed",
         (f"delete or rename that {kind}", "give the Workspace another name"),
+    )
+
+
+def kind_not_served(kind: ClaimKind) -> Problem:
+    """The problem of nodes that are to be asked for with claims of a kind the cluster does not know."""
+    resource = kind.resource
+    return Problem(
+        Reason.CLAIM_KIND_NOT_SERVED,
+        f"metadata.annotations[{labels.NODE_SOURCE}]",
+        f"nodes cannot be asked for with {resource.plural}",
+        f"the API server does not serve {resource.plural} of {resource.api_version}",
+        (f"install the CRD {resource.plural}.{resource.group}", f"set the annotation {labels.NODE_SOURCE}"),
     )

@@ -13,8 +13,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from controller.api.conditions import TRUE, Condition, conditions_of, is_true
-from controller.api.json import Json, is_deleting, key_of, metadata_of
+from controller.api.json import Json, annotations_of, is_deleting, key_of, metadata_of
 from controller.api.labels import AMD_GPU, NVIDIA_GPU
+from controller.api.node_source import wished_source
 from controller.api.reasons import Reason
 from controller.api.workspace import DEFAULT_COUNT, ConditionType
 from controller.planning.observed import parse_node
@@ -37,6 +38,8 @@ LISTED: Final = 1000
 """Workspaces with series of their own, the first by namespace and name; they cost about ten series each."""
 
 _KEY: Final = ("workspace_namespace", "workspace_name")
+_REASONS: Final = frozenset(Reason)
+_TYPES: Final = frozenset(ConditionType)
 _DEVICES: Final = (NVIDIA_GPU, AMD_GPU)
 
 
@@ -102,10 +105,12 @@ def state_of(workspace: Json) -> tuple[str, str]:
 
 def nodes_of(workspace: Json, nodes: Iterable[Json], site: Site) -> Nodes:
     """The nodes a Workspace wants and has; a training run that has ended well wants what it still holds."""
+    site = site.sourced(wished_source(annotations_of(workspace)))
     ready = [node for node in map(parse_node, nodes) if node.ready and not node.deleting]
     resource, status = workspace.get("resource") or {}, workspace.get("status") or {}
     wanted = int(status.get("targetNodeCount") or resource.get("count") or DEFAULT_COUNT)
-    if is_deleting(workspace) or is_true(workspace, ConditionType.WORKSPACE_SUCCEEDED):
+    trained = bool(workspace.get("tuning")) and is_true(workspace, ConditionType.WORKSPACE_SUCCEEDED)
+    if is_deleting(workspace) or trained:
         wanted = len(ready)
     size = str(resource.get("instanceType") or "")
     sku = site.catalog.sku(size) if size and site.auto_provision else None
@@ -116,7 +121,7 @@ def nodes_of(workspace: Json, nodes: Iterable[Json], site: Site) -> Nodes:
 
 
 def _known(reason: str) -> str:
-    return str(reason) if reason in set(Reason) else OTHER
+    return str(reason) if reason in _REASONS else OTHER
 
 
 def _standings(workspaces: Iterable[Json]) -> Metric:
@@ -173,7 +178,7 @@ def _since(workspaces: Iterable[Json]) -> Metric:
     for workspace in workspaces:
         for held in conditions_of(workspace).values():
             since = seconds_of(held.last_transition_time)
-            if held.type in set(ConditionType) and since is not None:
+            if held.type in _TYPES and since is not None:
                 labels = (*key_of(workspace), held.type, held.status, _known(held.reason))
                 family.add_metric(labels, since)
     return family

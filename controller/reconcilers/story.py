@@ -17,13 +17,14 @@ WARNING = "Warning"
 
 _TOLD = (
     ConditionType.MACHINE_READY,
+    ConditionType.NODE_CLAIM_READY,
     ConditionType.RESOURCE_READY,
     ConditionType.INFERENCE_READY,
     ConditionType.JOB_STARTED,
     ConditionType.WORKSPACE_SUCCEEDED,
     ConditionType.WORKSPACE_READY,
 )
-"""Conditions that have a story of their own; `Ready` would only repeat it."""
+"""Conditions that have a story of their own; the others only repeat it."""
 
 
 def tell(recorder: Recorder, obj: Json, status: Json) -> None:

@@ -15,7 +15,7 @@ Enqueue = Callable[[Key], None]
 def connect(informers: Informers, enqueue: Enqueue) -> None:
     """Makes every change that matters enqueue the Workspaces it concerns."""
     informers.workspaces.on_change(lambda old, new: enqueue(key_of(new or old or {})))
-    for informer in (informers.machines, informers.nodes):
+    for informer in (informers.machines, informers.node_claims, informers.nodes):
         informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, claimed_by))
     for informer in (informers.pods, *map(informers.of, OWNED)):
         informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, named_by))

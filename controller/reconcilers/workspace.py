@@ -10,8 +10,9 @@ from controller.api.conditions import Condition, conditions_of
 from controller.api.json import Json, Key
 from controller.api.messages import Problem
 from controller.api.workspace import ConditionType, ParseError, Workspace, parse_workspace
-from controller.planning.node_status import node_conditions
+from controller.planning.node_status import NODE_CONDITIONS, node_conditions
 from controller.planning.observed import Node, Observed, parse_node
+from controller.planning.phases import NOTHING_PLANNED, Sight
 from controller.planning.plan import Plan, make_plan
 from controller.planning.resolving import resolve, unreadable
 from controller.planning.status import blocked_conditions, conditions_for, render_status
@@ -41,6 +42,7 @@ class View:
     conditions: list[Condition]
     nodes: Sequence[Node] = ()
     count: int = 0
+    sight: Sight = NOTHING_PLANNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ async def _close_difference(context: Context, work: Work) -> None:
 
 def _healthy(work: Work) -> View:
     conditions = conditions_for(work.workspace, work.plan.demand, work.plan.nodes, work.plan.seen)
-    return View(conditions, work.plan.nodes.usable, work.plan.demand.count)
+    return View(conditions, work.plan.nodes.usable, work.plan.demand.count, Sight(work.plan, blocked=False))
 
 
 def _blocked(work: Work, problem: Problem) -> View:
@@ -127,20 +129,21 @@ def _blocked(work: Work, problem: Problem) -> View:
     demand, nodes = work.plan.demand, work.plan.nodes
     known = node_conditions(demand, nodes, work.plan.seen)
     conditions = blocked_conditions(work.workspace, work.plan.seen, [problem], known=known)
-    return View(conditions, nodes.usable, demand.count)
+    return View(conditions, nodes.usable, demand.count, Sight(work.plan, blocked=True))
 
 
 def _unresolved(workspace: Workspace, obj: Json, observed: Observed, problems: Sequence[Problem]) -> View:
     """What the nodes were said to be stays said: nothing was done to them."""
     before, status = conditions_of(obj), obj.get("status") or {}
-    lasting = (ConditionType.MACHINE_READY, ConditionType.RESOURCE_READY)
-    known = [before[type_] for type_ in lasting if type_ in before]
-    conditions = blocked_conditions(workspace, observed, problems, known=known if len(known) == len(lasting) else ())
+    known = [before[type_] for type_ in NODE_CONDITIONS if type_ in before]
+    conditions = blocked_conditions(
+        workspace, observed, problems, known=known if ConditionType.RESOURCE_READY in before else ()
+    )
     nodes = [parse_node({"metadata": {"name": name}}) for name in status.get("workerNodes") or []]
     return View(conditions, nodes, int(status.get("targetNodeCount") or 0))
 
 
 async def _report(context: Context, workspace: Workspace, obj: Json, view: View, result: Result) -> Result:
-    status = render_status(workspace, obj, view.conditions, view.nodes, view.count, now=now())
+    status = render_status(workspace, obj, view.conditions, view.nodes, view.count, now=now(), sight=view.sight)
     await write_status(context, workspace, obj, status)
     return result

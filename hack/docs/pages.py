@@ -10,6 +10,7 @@ from hack.docs.configs_page import configs_page
 from hack.docs.differences_page import differences_page
 from hack.docs.metrics_page import metrics_page
 from hack.docs.presets_page import presets_page
+from hack.docs.reasons_page import reasons_page
 from hack.docs.rules_page import rules_page
 from hack.docs.sizes_page import sizes_page
 from hack.docs.sizing_page import sizing_page
@@ -25,6 +26,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "docs/reference/instance-types.md": sizes_page,
         "docs/reference/metrics.md": metrics_page,
         "docs/reference/presets.md": presets_page,
+        "docs/reference/reasons.md": reasons_page,
         "docs/reference/sizing.md": sizing_page,
         "docs/reference/workspace.md": api_page,
     }

@@ -9,8 +9,9 @@ import yaml
 
 from controller.api.claims import NODE_CLAIM, ClaimKind
 from controller.api.json import Json
-from controller.api.resources import DEPLOYMENTS, Resource
+from controller.api.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, NODE_CLAIMS, Resource
 from controller.runtime.client import Client
+from controller.runtime.errors import NotFound
 from hack.devcluster import manifests
 from tests.cluster.harness import Cluster, eventually
 
@@ -84,6 +85,23 @@ async def account(cluster: Cluster, namespace: str) -> Path:
 async def install_node_claims(cluster: Cluster) -> None:
     """Installs the NodeClaim CRD and waits until it is served."""
     await manifests.apply(cluster.layout, [CRD])
+
+
+async def remove_node_claims(client: Client) -> None:
+    """Removes the NodeClaim CRD and waits until it is gone."""
+
+    async def absent() -> str:
+        try:
+            await client.list(NODE_CLAIMS)
+        except NotFound:
+            return ""
+        return "NodeClaims are still served"
+
+    try:
+        await client.delete(CUSTOM_RESOURCE_DEFINITIONS, "nodeclaims.karpenter.sh")
+    except NotFound:
+        return
+    await eventually(absent)
 
 
 async def run_guarded_pod(client: Client, namespace: str, pool: str) -> None:

@@ -8,32 +8,15 @@ import pytest
 from controller.api.claims import MACHINE, NODE_CLAIM
 from controller.api.json import Json, finalizers_of, labels_of
 from controller.api.reasons import Reason
-from controller.api.resources import CUSTOM_RESOURCE_DEFINITIONS, NODE_CLAIMS
+from controller.api.resources import NODE_CLAIMS
 from controller.runtime.client import Client
-from controller.runtime.errors import Invalid, NotFound
+from controller.runtime.errors import Invalid
 from hack.aks_simulator.pools import Change, put_pool
 from tests.cluster.harness import Cluster, eventually
 from tests.cluster.provisioner_kit import SIZE, Bench, bench
-from tests.cluster.provisioner_parts import claim_body, install_node_claims
+from tests.cluster.provisioner_parts import claim_body, install_node_claims, remove_node_claims
 
 NO_SIZE = {"families": {"standardNCSv3Family": 0}}
-
-
-async def remove(client: Client) -> None:
-    """Removes the NodeClaim CRD and waits until it is gone."""
-
-    async def absent() -> str:
-        try:
-            await client.list(NODE_CLAIMS)
-        except NotFound:
-            return ""
-        return "NodeClaims are still served"
-
-    try:
-        await client.delete(CUSTOM_RESOURCE_DEFINITIONS, "nodeclaims.karpenter.sh")
-    except NotFound:
-        return
-    await eventually(absent)
 
 
 @pytest.fixture
@@ -124,7 +107,7 @@ async def test_the_node_class_decides_whose_a_claim_is(world: Bench) -> None:
 async def test_claims_of_both_kinds_are_served_and_a_kind_that_arrives_later_too(
     cluster: Cluster, crds: None, client: Client, namespace: str
 ) -> None:
-    await remove(client)
+    await remove_node_claims(client)
     async with bench(cluster, client, namespace) as world:
         process = await world.start()
         first = await world.ask()

@@ -8,7 +8,7 @@ import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -94,8 +94,8 @@ async def connected(cluster: Cluster) -> AsyncIterator[Judge]:
         yield Judge(session)
 
 
-@pytest.fixture(scope="module")
-def surroundings(cluster: Cluster, crds: None) -> Iterator[None]:
+@contextmanager
+def surroundings(cluster: Cluster) -> Iterator[None]:
     """The ConfigMaps and Nodes of all rows, and what KAITO stored, there before the webhook starts."""
     nodes = [
         {**ready_node(NAMESPACE), "metadata": {"name": name, "labels": {**labels, NODE_OF_TEST: NAMESPACE}}}
@@ -164,11 +164,9 @@ class Installations:
 
 
 @pytest.fixture(scope="module")
-def installations(
-    cluster: Cluster, surroundings: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installations]:
+def installations(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installations]:
     made = Installations(cluster, tmp_path_factory.mktemp("webhook"))
-    with closing(made):
+    with surroundings(cluster), closing(made):
         yield made
 
 

@@ -3,7 +3,7 @@
 Reading is pure and remembered by text, so that asking again costs nothing.
 """
 
-from controller.planning.configs.defaults import default_training, render_training
+from controller.planning.configs.defaults import completed, default_training, render_training
 from controller.planning.configs.flags import dropped_flags, user_flags
 from controller.planning.configs.inference import INFERENCE_KEY, InferenceConfig, parse_inference
 from controller.planning.configs.lookup import Named, inference_config, named_config, training_config
@@ -18,6 +18,7 @@ __all__ = [
     "Parsed",
     "Remark",
     "TrainingConfig",
+    "completed",
     "default_training",
     "dropped_flags",
     "inference_config",

@@ -1,5 +1,6 @@
 """The training configuration of a Workspace that names none, and the file it is handed over in."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -49,6 +50,30 @@ def default_training(method: TuningMethod, half: str = "bfloat16") -> TrainingCo
         COLLATOR: {"mlm": True},
     }
     return TrainingConfig(MappingProxyType({name: MappingProxyType(keys) for name, keys in sections.items()}))
+
+
+def completed(config: TrainingConfig, method: TuningMethod, *, half: str, checkpointing: bool) -> TrainingConfig:
+    """A configuration with what its author left out and the sum of its size counts on. What is written stays.
+
+    LoRA is counted with weights of two bytes, which the program would load in four. QLoRA recomputes activations by
+    itself, LoRA only when told; without the other way of doing so its frozen layers would pass no gradients on.
+
+    Args:
+        config: what the user asks for.
+        method: LoRA or QLoRA.
+        half: the number format of two bytes to compute in.
+        checkpointing: whether the run fits only where activations are computed again.
+    """
+    if method is not TuningMethod.LORA:
+        return config
+    model, run = dict(config.sections.get(MODEL, {})), dict(config.sections.get(ARGUMENTS, {}))
+    if model.get("torch_dtype") is None:
+        model["torch_dtype"] = half
+    if checkpointing and run.get("gradient_checkpointing") is None:
+        run["gradient_checkpointing"] = True
+    if run.get("gradient_checkpointing") and run.get("gradient_checkpointing_kwargs") is None:
+        run["gradient_checkpointing_kwargs"] = '{"use_reentrant": false}'
+    return replace(config, sections=MappingProxyType({**config.sections, MODEL: model, ARGUMENTS: run}))
 
 
 def render_training(config: TrainingConfig) -> str:

@@ -22,7 +22,7 @@ from controller.planning.sizing.training import training_load
 from controller.planning.sizing.use import SERVE, Use
 from controller.planning.sizing.verdict import Fit
 
-REMEMBERED: Final = 2048
+REMEMBERED: Final = 1024
 """Sums that are remembered: several rules ask for the same one, and most Workspaces for what others asked before."""
 
 _sums: Final[dict[tuple[int, int, Use, int], tuple[Preset, Sku, Fit]]] = {}

@@ -88,8 +88,10 @@ class Stage:
 
     async def machines(self) -> list[Json]:
         """The claims made for Workspaces of this namespace."""
-        found = await self.client.list(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={self.namespace}")
-        return found.items
+        with suppress(NotFound):
+            found = await self.client.list(MACHINES, labels=f"{labels.WORKSPACE_NAMESPACE}={self.namespace}")
+            return found.items
+        return []
 
     async def change(self, **fields: Json) -> None:
         """Changes fields of the Workspace, as `kubectl patch --type=merge` does."""
@@ -167,15 +169,25 @@ class Stage:
     async def until_gone(self) -> None:
         """Waits until nothing of the Workspace is left."""
 
+        await self.until_deleted()
+
         async def look() -> str:
-            with suppress(NotFound):
-                return f"Workspace: {(await self.get()).get('status')}"
             left = [
                 name_of(obj)
                 for kind in (DEPLOYMENTS, STATEFUL_SETS, JOBS, SERVICES, PODS)
                 for obj in await self.owned(kind)
             ]
             return ", ".join([*left, *map(name_of, await self.machines())])
+
+        await self.until(look)
+
+    async def until_deleted(self) -> None:
+        """Waits until the Workspace itself is gone, with whatever it waits for."""
+
+        async def look() -> str:
+            with suppress(NotFound):
+                return f"Workspace: {(await self.get()).get('status')}"
+            return ""
 
         await self.until(look)
 

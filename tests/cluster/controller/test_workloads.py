@@ -41,7 +41,7 @@ async def test_an_adapter_that_comes_rolls_the_workload_and_the_old_pod_goes_fir
     (before,) = await stage.owned(PODS)
     adapter = {"source": {"name": "poet", "image": "registry.example.com/poet:1"}, "strength": "0.5"}
     await stage.change(inference={"adapters": [adapter]})
-    pod = await stage.until_pod(lambda pod: bool(pod["spec"].get("initContainers")))
+    pod = await stage.until_pod(lambda pod: {"initContainers", "nodeName"} <= pod["spec"].keys())
     assert {"name": "poet", "value": "0.5"} in pod["spec"]["containers"][0]["env"]
     assert pod["spec"]["nodeName"] == before["spec"]["nodeName"], "one node, one GPU: the old pod had to go"
     await until_ready(stage)

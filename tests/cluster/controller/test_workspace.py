@@ -5,7 +5,7 @@ from controller.api.claims import MACHINE
 from controller.api.json import labels_of, name_of, uid_of
 from controller.api.resources import DEPLOYMENTS, MACHINES, NODES, PODS, SERVICES, Resource
 from controller.api.workspace import parse_workspace
-from controller.planning.machines import claim_name, render_machine
+from controller.planning.claims import Order, claim_name, render_claim
 from tests.cluster.controller.stage import NAME, V100, Stage
 
 
@@ -99,7 +99,7 @@ async def test_deletion_waits_for_the_claim_and_says_so(stage: Stage) -> None:
 async def test_a_claim_of_a_vanished_workspace_is_collected(stage: Stage) -> None:
     """As one is left when a finalizer was removed by hand while a claim was being made."""
     gone = parse_workspace({"metadata": {"name": NAME, "namespace": stage.namespace, "uid": "gone"}})
-    left_over = render_machine(gone, 0, instance_type=V100, arch="amd64", disk_gib=88)
+    left_over = render_claim(gone, 0, Order(MACHINE, (V100,), "amd64", 88))
     await stage.client.create(MACHINES, left_over)
     await stage.until_gone()
 
@@ -108,7 +108,7 @@ async def test_a_claim_of_a_vanished_predecessor_is_collected_beside_its_success
     await stage.workspace()
     (own,) = await stage.until_machines(1)
     gone = parse_workspace({"metadata": {"name": NAME, "namespace": stage.namespace, "uid": "gone"}})
-    left_over = render_machine(gone, 0, instance_type=V100, arch="amd64", disk_gib=88)
+    left_over = render_claim(gone, 0, Order(MACHINE, (V100,), "amd64", 88))
     await stage.client.create(MACHINES, left_over)
     (kept,) = await stage.until_machines(1)
     assert uid_of(kept) == uid_of(own)

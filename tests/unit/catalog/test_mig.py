@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.catalog.mig import MIG_PROFILES
+from controller.catalog.mig import MIG_PROFILES, slices_of
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,12 @@ def test_slices_of_one_gpu_share_its_memory() -> None:
         each.name for each in MIG_PROFILES.values() if 8 * (each.memory_gib + 1) < int(each.name[0]) * min(each.cards)
     ]
     assert not odd, f"smaller than their share: {odd}"
+
+
+@pytest.mark.parametrize(("reported_mib", "slice_name"), [(143771, "1g.18gb"), (183359, "1g.23gb"), (81559, "1g.10gb")])
+def test_a_driver_that_reports_a_little_less_changes_no_slices(reported_mib: int, slice_name: str) -> None:
+    assert slice_name in [each.name for each in slices_of(round(reported_mib / 1024))]
+
+
+def test_gpus_of_other_sizes_are_not_cut() -> None:
+    assert slices_of(16.0) == slices_of(None) == ()

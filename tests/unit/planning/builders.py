@@ -7,7 +7,7 @@ from controller.api.claims import MACHINE, READY, Claim
 from controller.api.conditions import FALSE, TRUE, Condition
 from controller.api.json import Json
 from controller.api.workspace import Workspace, parse_workspace
-from controller.planning.machines import claim_labels, claim_name, ownership_labels
+from controller.planning.claims import claim_labels, claim_name, ownership_labels
 from controller.planning.nodes import NodeDemand
 from controller.planning.observed import Node
 
@@ -32,8 +32,8 @@ def workspace(**overrides: Any) -> Workspace:
     return parse_workspace(workspace_object(**overrides))
 
 
-def demand(count: int = 1, *, provision: bool = True) -> NodeDemand:
-    return NodeDemand(count=count, instance_type=V100, gpu_resource=GPU, gpus=1, provision=provision)
+def demand(count: int = 1, *, provision: bool = True, **more: Any) -> NodeDemand:
+    return NodeDemand(count=count, instance_type=V100, gpu_resource=GPU, gpus=1, provision=provision, **more)
 
 
 def node(name: str, *, of: Workspace | None = None, made_for: int | None = None, **overrides: Any) -> Node:

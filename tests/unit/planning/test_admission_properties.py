@@ -103,7 +103,10 @@ def test_a_replacement_by_the_manifest_it_was_made_from_changes_nothing(obj: Jso
 @given(ANY, st.randoms(use_true_random=False))
 def test_the_order_of_keys_means_nothing(obj: Json, random: Any) -> None:
     other = reordered(obj, random)
-    assert validate(other, SITE) == validate(obj, SITE)
+    first, second = validate(obj, SITE), validate(other, SITE)
+    assume(len(first.problems) < MAX_PROBLEMS)
+    assert set(second.problems) == set(first.problems)
+    assert set(second.warnings) == set(first.warnings)
     assert defaults(other, SITE) == defaults(obj, SITE)
 
 

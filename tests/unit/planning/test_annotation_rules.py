@@ -66,10 +66,6 @@ def test_a_word_that_is_not_on_the_list_is_refused_with_the_list(annotations: di
         ("node_class_name", "image-family-ubuntu"),
         ("run_benchmark", "true"),
         ("model_mirror_storage_class", "fast"),
-        ("node_source", "existing"),
-        ("instance_types", "Standard_NC24ads_A100_v4,Standard_NC6s_v3"),
-        ("zones", "1,2"),
-        ("capacity_types", "spot,on-demand"),
     ],
 )
 def test_what_nothing_acts_on_is_accepted_and_told(key: str, value: str) -> None:
@@ -97,3 +93,9 @@ def test_updates_let_words_pass_that_change_nothing_here() -> None:
 def test_updates_are_held_to_words_that_are_acted_on() -> None:
     (problem,) = validate_update(PLAIN, annotated(node_image_family="windows"), SITE).problems
     assert problem.reason is Reason.ANNOTATION_INVALID
+
+
+def test_of_many_annotations_nobody_knows_the_first_are_told_and_the_rest_counted() -> None:
+    warnings = validate(annotated(**{f"x{number:04}": "" for number in range(2000)}), SITE).warnings
+    assert len(warnings) == 6
+    assert warnings[-1] == "of the annotations under kaito.sh, 1995 more are not known and have no effect"

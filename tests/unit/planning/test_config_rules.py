@@ -144,6 +144,14 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "training_config: {TrainingArguments: {output_dir: ../etc}, QuantizationConfig: {load_in_4bit: true}}",
         'output_dir is "../etc": results are written to a folder below /mnt',
     ),
+    "activations there is no room for": (
+        changed(changed(TUNED, "tuning.method", "lora"), "tuning.preset.name", "phi-4-mini-instruct"),
+        "training_config:\n  TrainingArguments:\n    gradient_checkpointing: false\n    auto_find_batch_size: true",
+        (
+            "line 3: training_config.TrainingArguments.gradient_checkpointing is false: the activations of "
+            "phi-4-mini-instruct fit the 14.16 GiB (1 GPU x 14.90 usable x 95%) of Standard_NC6s_v3 only when computed"
+        ),
+    ),
     "bf16 where there is none": (
         TUNED,
         "training_config: {TrainingArguments: {bf16: true}, QuantizationConfig: {load_in_4bit: true}}",

@@ -101,3 +101,16 @@ def test_tuning_runs_on_one_node(count: int | None, refused: list[Reason]) -> No
 def test_a_pod_template_has_the_nodes_it_asks_for() -> None:
     template = {"spec": {"containers": [{"name": "main", "image": "example.io/serve:1"}]}}
     assert validate(example(resource__count=3, inference={"template": template}), SITE).problems == ()
+
+
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+def test_no_number_is_asked_for_of_a_size_that_is_refused(version: str) -> None:
+    obj = example(
+        apiVersion=f"kaito.sh/{version}",
+        inference__preset__name="llama-3.3-70b-instruct",
+        resource__instanceType="Standard_NC6s_v3",
+        resource__count=1,
+    )
+    found = validate(obj, SITE)
+    assert Reason.GPU_NOT_SUPPORTED in [problem.reason for problem in found.problems]
+    assert not [text for text in (*(each.text for each in found.problems), *found.warnings) if "nodes of" in text]

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api.workspace import parse_workspace
 from controller.catalog import load_catalog
 from controller.planning.counts import nodes_least, nodes_wanted
 from controller.planning.sizing import SERVE
 from tests.unit.planning.builders import workspace
+from tests.unit.planning.manifests import example
 
 CATALOG = load_catalog()
 LLAMA = CATALOG.preset("llama-3.3-70b-instruct")
@@ -46,3 +48,8 @@ def test_a_model_no_number_of_nodes_holds_gets_one() -> None:
 def test_there_is_always_at_least_one(written: int | None, preset: object, sku: object) -> None:
     given_ = workspace(resource={"count": written, "labelSelector": {}})
     assert nodes_wanted(given_, preset, sku, SERVE) >= max(written or 1, 1)  # type: ignore[arg-type]
+
+
+def test_no_number_of_slices_helps_a_model_that_is_too_large_for_one() -> None:
+    sliced = parse_workspace(example(resource__partition={"mode": "mig", "profile": "1g.10gb"}))
+    assert nodes_wanted(sliced, LLAMA, V100, SERVE) == 1

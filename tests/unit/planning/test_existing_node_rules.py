@@ -198,3 +198,54 @@ def test_no_node_of_the_cluster_is_asked_about_where_nodes_are_made() -> None:
         raise AssertionError("nodes that exist decide nothing here")
 
     assert validate(example(), Site(CATALOG, nodes=nobody)).problems == ()
+
+
+def fixes(obj: Json, *nodes: NodeFacts) -> list[str]:
+    (problem,) = judge(obj, *nodes).problems
+    assert len(problem.text) < 600
+    return list(problem.fixes)
+
+
+def test_the_way_out_of_too_few_nodes_is_more_of_them() -> None:
+    found = fixes(on_nodes(inference__preset__name="llama-3.3-70b-instruct"), *PAIR)
+    assert found[0] == "label 1 more node of this kind to match"
+    more = (gpu_node("gpu-3"), *PAIR)
+    assert judge(on_nodes(inference__preset__name="llama-3.3-70b-instruct"), *more).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("preset", "nodes"), [("llama-3.3-70b-instruct", PAIR), ("phi-4", (V100,)), ("gpt-oss-120b", (V100,))]
+)
+def test_no_size_is_to_be_named_that_no_node_has(preset: str, nodes: tuple[NodeFacts, ...]) -> None:
+    texts = [fix for each in judge(on_nodes(inference__preset__name=preset), *nodes).problems for fix in each.fixes]
+    assert texts
+    assert not [text for text in texts if text.startswith("use Standard_")], texts
+
+
+def test_a_slice_too_small_is_answered_by_the_least_that_does() -> None:
+    obj = on_nodes(resource__partition={"mode": "mig", "profile": "1g.10gb"})
+    assert fixes(obj, *PAIR)[:2] == ["use profile 1g.20gb", "remove resource.partition to use all GPUs"]
+    assert judge(changed(obj, "resource.partition.profile", "1g.20gb"), *PAIR).problems == ()
+    assert judge(changed(obj, "resource.partition", None), *PAIR).problems == ()
+
+
+def test_too_few_gpus_are_answered_by_the_least_number_that_does() -> None:
+    obj = on_nodes(
+        inference__preset__name="llama-3.3-70b-instruct", resource__partition={"mode": "accelerator", "count": 1}
+    )
+    node = gpu_node("gpu-1", count="8")
+    assert "set resource.partition.count to 3" in fixes(obj, node)
+    assert judge(changed(obj, "resource.partition.count", 3), node).problems == ()
+
+
+def test_a_size_without_gpus_is_removed() -> None:
+    obj = on_nodes(resource__instanceType="Standard_D4s_v5")
+    problem = next(each for each in judge(obj, *PAIR).problems if each.reason is Reason.INSTANCE_TYPE_HAS_NO_GPU)
+    assert problem.fixes == ("remove it, resource.labelSelector chooses the nodes",)
+
+
+def test_nodes_whose_gpus_are_all_cut_give_one_slice_to_a_pod() -> None:
+    cut = gpu_node("gpu-1", "NVIDIA-A100-80GB-PCIe-MIG-1g.10gb", "7", "9728")
+    (problem,) = judge(on_nodes(inference__preset__name="phi-4"), cut).problems
+    assert problem.reason is Reason.INSUFFICIENT_GPU_MEMORY
+    assert "1 GPU" in problem.what

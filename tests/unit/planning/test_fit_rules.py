@@ -108,3 +108,35 @@ def test_the_toolkit_is_the_business_of_whoever_brings_the_image() -> None:
         inference__preset__presetOptions={"image": "r.io/deepseek:1"},
     )
     assert validate(obj, SITE).problems == ()
+
+
+def test_a_size_offered_for_a_model_server_has_that_server() -> None:
+    refused = serving("phi-4-mini-instruct", "Standard_NV6ads_A10_v5", TRANSFORMERS)
+    offered = [fix for problem in validate(refused, SITE).problems for fix in problem.fixes if fix.startswith("use ")]
+    sizes = [fix.split()[1] for fix in offered]
+    assert sizes, "nothing is offered"
+    for size in sizes:
+        found = validate(serving("phi-4-mini-instruct", size, TRANSFORMERS), SITE).problems
+        assert found == (), f"{size} is offered and refused: {[problem.text for problem in found]}"
+
+
+def test_vllm_is_no_way_out_on_a_gpu_its_image_has_no_code_for() -> None:
+    problems = validate(serving("llama-3.3-70b-instruct", V100, TRANSFORMERS), SITE).problems
+    assert [problem.reason for problem in problems] == [Reason.RUNTIME_NOT_SUPPORTED, Reason.GPU_NOT_SUPPORTED]
+    assert not [fix for problem in problems for fix in problem.fixes if "vLLM" in fix]
+
+
+def test_a_server_the_model_does_not_have_is_told_once() -> None:
+    problems = validate(serving("ministral-3-3b-instruct", "Standard_NV6ads_A10_v5", TRANSFORMERS), SITE).problems
+    assert [problem.field for problem in problems].count(RUNTIME) == 1
+
+
+def test_the_number_vllm_takes_is_told_where_another_is_written() -> None:
+    obj = serving("llama-3.3-70b-instruct", A100, TRANSFORMERS, resource__count=1)
+    (problem,) = validate(obj, SITE).problems
+    assert problem.fixes[0].startswith("remove the annotation and set resource.count to 3")
+
+
+def test_what_no_size_helps_is_told_before_a_size_is_chosen() -> None:
+    problems = validate(serving("deepseek-ai/DeepSeek-V3.2", "Standard_D4s_v5"), SITE).problems
+    assert Reason.NOT_SUPPORTED in [problem.reason for problem in problems]

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api.claims import Taint
+from controller.api import labels
+from controller.api.claims import NODE_CLAIM, Taint
 from controller.planning.nodes import plan_nodes
 from controller.planning.observed import Observed
 from tests.unit.planning.builders import V100, claim, demand, node, workspace
@@ -127,3 +128,17 @@ def test_carrying_out_a_plan_reaches_exactly_the_count(
     active = sum(not known.deleting for known in kept + made)
     assert active + len(nodes) == count
     assert after.is_settled, f"a second plan still wants changes: {after}"
+
+
+def test_nodes_of_any_wished_size_are_taken_and_no_others() -> None:
+    sizes = {"a": "Standard_NC12s_v3", "b": "Standard_ND40rs_v2", "c": V100.lower()}
+    nodes = tuple(node(name, labels={"apps": "phi-3", labels.INSTANCE_TYPE: size}) for name, size in sizes.items())
+    plan = plan_nodes(OWNER, demand(3, also=("Standard_NC12s_v3",)), Observed(nodes=nodes))
+    assert [each.name for each in plan.take] == ["a", "c"]
+    assert len(plan.create) == 1
+
+
+def test_claims_of_both_kinds_hold_a_place_and_a_name() -> None:
+    claims = (claim(OWNER, 0), claim(OWNER, 1, kind=NODE_CLAIM))
+    plan = plan_nodes(OWNER, demand(3, kind=NODE_CLAIM), Observed(claims=claims))
+    assert (plan.create, plan.delete) == ((2,), ())

@@ -10,7 +10,7 @@ from controller.api.reasons import Reason
 from controller.api.workspace import parse_workspace
 from controller.catalog import load_catalog
 from controller.planning.observed import Observed, ref_of
-from controller.planning.plan import Plan, machines_to_create, make_plan
+from controller.planning.plan import Plan, claims_to_create, make_plan
 from controller.planning.resolving import resolve
 from controller.planning.site import Site
 from controller.planning.target import Target
@@ -141,5 +141,5 @@ def test_the_nodes_of_a_run_that_is_over_are_given_back_where_that_is_wished() -
 
 def test_one_machine_is_made_for_one_missing_node() -> None:
     plan = make_plan(OWNER, target(), Observed())
-    (machine,) = machines_to_create(OWNER, target(), plan.nodes)
+    (machine,) = claims_to_create(OWNER, target(), plan.nodes)
     assert machine["metadata"]["name"] == claim(OWNER, 0).name

@@ -108,7 +108,50 @@ def test_the_conditions_follow_what_is_observed(
     found = {type_: (c.status, c.reason) for type_, c in conditions(observed).items()}
     assert (found["MachineReady"], found["ResourceReady"], found["InferenceReady"]) == (machine, resource, inference)
     whole = all(part[0] == "True" for part in (resource, inference))
-    assert found["WorkspaceReady"][0] == found["Ready"][0] == str(whole)
+    roots = ("WorkspaceSucceeded", "WorkspaceReady", "Ready")
+    assert {found[root] for root in roots} == {(str(whole), found["Ready"][1])}
+
+
+@pytest.mark.parametrize(
+    ("observed", "nodes"),
+    [
+        (Observed(), ("False", "NodesPending")),
+        (Observed(claims=(GOOD_CLAIM,)), ("False", "NodesPending")),
+        (Observed(nodes=(node("n", of=OWNER, made_for=0, ready=False),)), ("False", "NodeNotReady")),
+        (Observed(nodes=(node("n", of=OWNER, made_for=0, allocatable={}),)), ("False", "GpusNotAdvertised")),
+        (Observed(nodes=(GOOD_NODE,)), ("True", "ResourcesReady")),
+    ],
+)
+def test_nodes_are_told_apart_from_their_claims(observed: Observed, nodes: tuple[str, str]) -> None:
+    found = conditions(observed)["NodesReady"]
+    assert (found.status, found.reason) == nodes
+
+
+QUOTA = Observed(claims=(claim(OWNER, 0, message="24 vCPUs needed, 0 left"),))
+
+
+@pytest.mark.parametrize(
+    ("observed", "kept", "mover"),
+    [
+        (Observed(), "Reconciling", "MachinesPending"),
+        (QUOTA, "Stalled", "SubscriptionQuotaReached"),
+        (Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(0)), "Reconciling", "PodsPending"),
+        (Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(1)), "", ""),
+    ],
+)
+def test_who_moves_it_on_is_told_by_one_condition_at_most(observed: Observed, kept: str, mover: str) -> None:
+    found = conditions(observed)
+    abnormal = {type_: found[type_] for type_ in ("Reconciling", "Stalled") if type_ in found}
+    assert set(abnormal) == ({kept} if kept else set())
+    assert all(each.status == "True" and each.reason == mover for each in abnormal.values())
+
+
+def test_a_workspace_refused_is_stalled_and_one_that_goes_is_neither() -> None:
+    problem = Problem(Reason.PRESET_UNKNOWN, "inference.preset.name", "unknown")
+    found = {c.type: c for c in blocked_conditions(OWNER, Observed(), [problem])}
+    assert (found["Stalled"].status, found["Stalled"].reason) == ("True", "PresetUnknown")
+    assert found["WorkspaceSucceeded"].status == "False"
+    assert not {"Stalled", "Reconciling"} & {c.type for c in deleting_conditions(found, "waiting")}
 
 
 def test_the_claims_own_words_reach_the_workspace() -> None:
@@ -187,9 +230,10 @@ def test_a_taint_that_keeps_the_pods_away_is_named() -> None:
 
 
 def test_conditions_of_other_writers_are_no_difference() -> None:
-    ready, theirs = {"type": "Ready", "status": "True"}, {"type": "NodeClaimReady", "status": "True"}
-    ours = {"conditions": [ready], "workerNodes": ["n"]}
-    shared = {**ours, "conditions": [ready, theirs], "performance": {}}
+    ready, theirs = {"type": "Ready", "status": "True"}, {"type": "BenchmarkCompleted", "status": "True"}
+    first, last = {"name": "accepted", "startTime": "now"}, {"name": "benchmarked", "startTime": "now"}
+    ours = {"conditions": [ready], "workerNodes": ["n"], "phases": [first]}
+    shared = {**ours, "conditions": [theirs, ready], "phases": [last, first], "performance": {}}
     assert owned_part(shared) == owned_part(ours)
 
 

@@ -27,6 +27,8 @@ FETCHED = [
 ]
 
 MALFORMED = [
+    ("http://example..com/x", "an empty part"),
+    ("http://.example.com/x", "an empty part"),
     ("", "it must begin with http:// or https://"),
     ("example.com/x", "it must begin with http:// or https://"),
     ("//example.com/x", "it must begin with http:// or https://"),
@@ -83,6 +85,7 @@ INSIDE = [
     ("http://[ff02::1]/x", "groups of machines"),
     ("http://[::ffff:10.0.0.1]/x", "a private network"),
     ("http://[::7f00:1]/x", "this machine"),
+    ("http://[::ffff:0:127.0.0.1]/x", "this machine"),
     ("http://[64:ff9b::a9fe:a9fe]/x", "link-local and metadata services"),
     ("http://[2002:a00:1::]/x", "a private network"),
 ]
@@ -122,6 +125,29 @@ def test_the_text_says_what_to_do_instead() -> None:
 
 def test_passwords_and_signatures_are_not_repeated() -> None:
     assert shown("https://user:word@example.com/a?sig=abc#def") == '"https://example.com/a"'
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://example.com/a@main", "https://example.com/a@main"),
+        ("https://example.com:8443/a", "https://example.com:8443/a"),
+        ("http://u:SECRET/with@127.0.0.1/", "http://…"),
+        ("http://u:SEC?RET@127.0.0.1/", "http://…"),
+        ("http://u:SEC#RET@127.0.0.1/", "http://…"),
+        ("http://u:SEC@RET@127.0.0.1/", "http://…"),
+        ("https:u:SECRET@example.com/", "https:…"),
+        ("http:/u:SECRET@127.0.0.1/", "http:/…"),
+        ("https:////u:SECRET@127.0.0.1/x", "https:////…"),
+        ("u:SECRET@127.0.0.1/x", "u:…"),
+        ("https://example.com\\@u:SECRET@h/", "https://…"),
+        (" https://u:SECRET@127.0.0.1/", "https://127.0.0.1/"),
+    ],
+)
+def test_an_address_is_shown_without_anything_that_may_be_a_password(url: str, text: str) -> None:
+    assert shown(url) == f'"{text}"'
+    problem = url_problem(url, "u")
+    assert problem is None or "SECRET" not in problem.text
 
 
 OCTETS = st.lists(st.integers(0, 255), min_size=4, max_size=4)

@@ -90,3 +90,20 @@ def test_what_nobody_reads_asks_for_nothing() -> None:
 def test_a_training_configuration_says_how_much_is_held_at_once(text: str, batch: int, rank: int) -> None:
     use = asked(text, inference=None, tuning={"method": "lora", "config": "mine"}, inference__config=None)
     assert use == Use(tuning=TuningUse(TuningMethod.LORA, batch=batch, rank=rank))
+
+
+@pytest.mark.parametrize(
+    ("method", "text", "base"),
+    [
+        ("lora", "ModelConfig: {torch_dtype: float32}", Precision.FLOAT32),
+        ("lora", "ModelConfig: {torch_dtype: half}", Precision.AUTO),
+        ("lora", "ModelConfig: {}", Precision.AUTO),
+        ("qlora", "QuantizationConfig: {load_in_8bit: true}", Precision.FP8),
+        ("qlora", "QuantizationConfig: {load_in_4bit: true}, ModelConfig: {torch_dtype: float32}", Precision.AUTO),
+    ],
+)
+def test_a_training_configuration_says_what_the_frozen_weights_take(method: str, text: str, base: Precision) -> None:
+    tuning = {"method": method, "config": "mine"}
+    use = asked(f"training_config: {{{text}}}", inference=None, tuning=tuning, inference__config=None)
+    assert use.tuning is not None
+    assert use.tuning.base is base

@@ -312,3 +312,32 @@ def assert_presentable(found: Findings) -> None:
         assert problem.as_cause()["reason"] == problem.reason
     for warning in found.warnings:
         assert len(warning) <= WARNING_LIMIT
+
+
+def test_a_size_like_the_one_meant_is_offered_only_where_it_does() -> None:
+    (small,) = validate(example(resource__instanceType="NC6s_v3"), Site(CATALOG)).problems
+    assert small.fixes[0] == "use Standard_NC6s_v3"
+    large = validate(
+        example(resource__instanceType="NC6s_v3", inference__preset__name="llama-3.3-70b-instruct"), Site(CATALOG)
+    ).problems[0]
+    assert "Standard_NC6s_v3, does not do for the model" in large.why
+    assert not large.fixes[0].startswith("use Standard_NC6s_v3")
+
+
+def test_a_name_that_is_like_all_names_is_like_none() -> None:
+    (problem,) = validate(example(resource__instanceType="Standard_T4"), Site(CATALOG)).problems
+    assert problem.fixes[0].startswith("use Standard_NC4as_T4_v3 (")
+
+
+def test_a_model_of_hugging_face_can_be_added() -> None:
+    (problem,) = validate(example(inference__preset__name="Qwen/Qwen2.5-0.5B-Instruct"), Site(CATALOG)).problems
+    assert problem.fixes[-1] == "have its size facts added to the catalogue by your administrator"
+
+
+def test_for_a_name_like_none_models_anybody_can_serve_are_offered() -> None:
+    (problem,) = validate(example(inference__preset__name="q"), Site(CATALOG)).problems
+    names = [fix.removeprefix("use ") for fix in problem.fixes]
+    assert names
+    for name in names:
+        obj = example(inference__preset__name=name, resource__instanceType="Standard_ND96isr_H200_v5")
+        assert validate(obj, Site(CATALOG)).problems == (), f"{name} is offered"

@@ -161,3 +161,16 @@ def test_any_change_gets_an_answer(old: Json, new: Json) -> None:
 def test_finalizers_can_always_be_removed(obj: Json) -> None:
     held = changed(obj, "metadata.finalizers", ["workspace.finalizer.kaito.sh"])
     assert judge(changed(held, "metadata.finalizers", []), held) == Findings()
+
+
+def test_a_change_that_needs_more_is_not_answered_by_a_size_that_cannot_change() -> None:
+    old = example(inference__preset__name="llama-3.3-70b-instruct", resource__instanceType="Standard_NC24ads_A100_v4")
+    new = changed(old, "metadata.annotations", {"kaito.sh/runtime": "transformers"})
+    (problem,) = validate_update(old, new, Site(CATALOG)).problems
+    assert not [fix for fix in problem.fixes if fix.startswith("use ")], problem.fixes
+
+
+def test_of_another_model_it_is_told_that_it_cannot_be_and_not_what_it_would_need() -> None:
+    new = changed(example(), "inference.preset.name", "phi-4")
+    found = validate_update(example(), new, Site(CATALOG)).problems
+    assert [problem.reason for problem in found] == [Reason.FIELD_IMMUTABLE]

@@ -4,11 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from controller.api.claims import MACHINE
 from controller.api.json import Json
 from controller.api.resources import MACHINES, NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
+from controller.runtime.errors import NotFound
 from controller.runtime.events import Recorder
 from provisioner.calls import Aborts, Pauses
 from provisioner.claims import Claims
@@ -26,7 +29,7 @@ from provisioner.snapshot import Snapshot
 from provisioner.steps import CreatePool, DeletePool, Observed
 from provisioner.times import rfc3339
 from tests.unit.provisioner.builders import NAME, SIZE, at, machine, pool, seen
-from tests.unit.runtime.scripted_server import answer, scripted_server
+from tests.unit.runtime.scripted_server import answer, scripted_server, status
 from tests.unit.virtual_time import run_virtual
 
 NOBODY: Any = None
@@ -114,25 +117,50 @@ def test_a_pool_is_removed_past_all_budgets_because_its_drain_was_ours() -> None
     assert cloud.told == [f"delete {NAME} True"]
 
 
+def reconciler_of(client: Client, cloud: Cloud) -> Reconciler:
+    """A reconciler with nothing in its caches."""
+    return Reconciler(
+        client,
+        cloud,
+        snapshot(cloud),
+        claims=Claims({MACHINE: Informer(client, MACHINES)}),
+        nodes=Informer(client, NODES, indexes={POOL_INDEX: pool_names}),
+        recorder=Recorder(client, controller="test", instance="one"),
+        policy=Policy(),
+        sizes={},
+        place=Place(),
+        quotas=Quotas(unlimited),
+    )
+
+
+@pytest.mark.parametrize("claim", [machine(finalizers=[]), machine()], ids=["its finalizer", "a failed launch"])
+async def test_a_claim_that_goes_before_something_is_noted_on_it_is_no_failure(tmp_path: Path, claim: Json) -> None:
+    async with scripted_server(tmp_path) as server:
+        server.script(status(404, "NotFound", f'machines.karpenter.sh "{NAME}" not found'))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            assert await reconciler_of(client, Cloud(NO_QUOTA))._advance(seen(claim)) is None
+
+
+async def test_a_404_that_is_not_about_the_claim_is_not_taken_for_its_end(tmp_path: Path) -> None:
+    """It would wait for news of a change that never comes."""
+    async with scripted_server(tmp_path) as server:
+        elsewhere = status(404, "NotFound", "the server could not find the requested resource")
+        server.script(elsewhere, elsewhere)
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            reconciler = reconciler_of(client, Cloud())
+            with pytest.raises(NotFound):
+                await reconciler._advance(seen(machine(finalizers=[])))
+            with pytest.raises(NotFound):
+                await reconciler._act(MACHINE, NAME, "")
+
+
 async def test_one_run_asks_for_one_pool_at_most(tmp_path: Path) -> None:
     sizes = (SIZE, "Standard_NC24ads_A100_v4", "Standard_ND96asr_v4")
     cloud, noted = Cloud(NO_QUOTA), Failure(1, rfc3339(at(0)), ErrorKind.QUOTA, Offering(SIZE))
     async with scripted_server(tmp_path) as server:
         server.script(answer(machine(sizes=sizes, failure=noted)))
         async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
-            reconciler = Reconciler(
-                client,
-                cloud,
-                snapshot(cloud),
-                claims=Claims({MACHINE: Informer(client, MACHINES)}),
-                nodes=Informer(client, NODES, indexes={POOL_INDEX: pool_names}),
-                recorder=Recorder(client, controller="test", instance="one"),
-                policy=Policy(),
-                sizes={},
-                place=Place(),
-                quotas=Quotas(unlimited),
-            )
-            done = await reconciler._advance(seen(machine(sizes=sizes)))
+            done = await reconciler_of(client, cloud)._advance(seen(machine(sizes=sizes)))
     assert done is not None
     assert cloud.told == ["create"], "the next size is tried at once, but in a run of its own"
     assert done[1].requeue_after == 1.0

@@ -40,6 +40,11 @@ def test_the_phases_of_a_first_start_add_up() -> None:
     ]
 
 
+def test_node_claims_are_timed_as_machines_are() -> None:
+    ready = workspace("Ready", NodeClaimReady=160, ResourceReady=190, InferenceReady=400, Ready=400)
+    assert list(phases_of(workspace("Pending"), ready)) == list(phases_of(workspace("Pending"), SERVING))
+
+
 def test_a_training_run_is_over_when_it_has_succeeded() -> None:
     done = workspace("Succeeded", "tuning", MachineReady=110, ResourceReady=120, WorkspaceSucceeded=4000, Ready=4000)
     found = list(phases_of(workspace("Running", "tuning"), done))

@@ -1,8 +1,21 @@
+from typing import Any
+
 from controller.api import labels
 from controller.api.json import Json
+from controller.api.resources import CONFIG_MAPS
 from controller.planning.observed import parse_node
 from controller.planning.pods import trouble_of
-from controller.reconcilers.informers import FREE, claimed_by, free, named_by, slim_node, slim_pod
+from controller.reconcilers.informers import (
+    FREE,
+    build_informers,
+    claimed_by,
+    free,
+    named_by,
+    slim_claim,
+    slim_node,
+    slim_pod,
+)
+from controller.runtime.cache import Informer
 
 NODE: Json = {
     "metadata": {"name": "n", "resourceVersion": "7", "labels": {"a": "b"}, "annotations": {"big": "x" * 1000}},
@@ -48,3 +61,23 @@ def test_a_node_is_free_when_nobody_is_named_on_it() -> None:
     assert list(free(NODE)) == [FREE]
     for key in (labels.WORKSPACE, labels.WORKSPACE_UID, labels.RAG_ENGINE):
         assert list(free({"metadata": {"labels": {key: "x"}}})) == []
+
+
+def test_a_slim_node_claim_is_silent_about_its_last_pod_event() -> None:
+    """Karpenter renews it every few seconds; nothing here depends on it."""
+    claim: Json = {"metadata": {"name": "c", "managedFields": []}, "status": {"nodeName": "n"}}
+    noisy = {**claim, "status": {**claim["status"], "lastPodEventTime": "2026-01-01T00:00:00Z"}}
+    assert slim_claim(noisy) == slim_claim(claim) == {"metadata": {"name": "c"}, "status": {"nodeName": "n"}}
+
+
+def test_claims_are_known_once_those_of_every_served_kind_were_read() -> None:
+    client: Any = None
+    informers = build_informers(client, Informer(client, CONFIG_MAPS))
+    assert informers.claims_unknown() == "reading machines, nodeclaims"
+    informers.machines._replace([])
+    assert informers.claims_unknown() == "reading nodeclaims"
+    informers.node_claims._reflector.served = False
+    assert informers.claims_unknown() == "", "a kind whose CRD is missing has no claims"
+    informers.node_claims._reflector.served = True
+    informers.node_claims._replace([])
+    assert informers.claims_unknown() == ""

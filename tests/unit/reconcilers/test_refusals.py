@@ -1,6 +1,7 @@
+from controller.api.reasons import Reason, needs_people
 from controller.api.resources import SERVICES
 from controller.reconcilers.refusals import name_taken, refused
-from controller.runtime.errors import Forbidden
+from controller.runtime.errors import Forbidden, Unavailable
 
 
 def test_a_refusal_states_object_answer_and_way_out() -> None:
@@ -12,6 +13,13 @@ def test_a_refusal_states_object_answer_and_way_out() -> None:
 
 def test_without_an_object_the_request_is_named() -> None:
     assert "PATCH /api/v1/nodes/n" in refused(Forbidden("no", status=403, request="PATCH /api/v1/nodes/n")).text
+
+
+def test_a_fault_is_no_refusal_and_nobody_has_to_act_for_the_next_attempt() -> None:
+    error = Unavailable("failed calling webhook", status=500, reason="InternalError", request="PATCH /services/phi")
+    problem = refused(error, SERVICES, {"metadata": {"name": "phi"}})
+    assert problem.text.startswith('the API server could not take Service "phi": 500 InternalError: failed calling')
+    assert (problem.reason, needs_people(problem.reason)) == (Reason.API_SERVER_FAULT, False)
 
 
 def test_a_taken_name_is_told_with_its_namespace() -> None:

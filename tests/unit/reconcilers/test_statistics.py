@@ -18,7 +18,7 @@ SITE = Site()
 
 
 def workspace(
-    name: str = "phi", *conditions: tuple[str, str, str], size: str = SIZE, count: int = 2, **metadata: str
+    name: str = "phi", *conditions: tuple[str, str, str], size: str = SIZE, count: int = 2, **metadata: Any
 ) -> Json:
     held = [
         {"type": type_, "status": status, "reason": reason, "lastTransitionTime": "1970-01-01T00:01:00Z"}
@@ -96,19 +96,26 @@ def test_sizes_are_named_as_the_catalogue_names_them(size: str, expected: str) -
 
 
 def test_where_nodes_are_only_found_their_size_is_not_wished_for() -> None:
-    found = nodes_of(workspace(size=SIZE, count=2), [node(gpus=4)], Site(auto_provision=False))
-    assert (found.size, found.gpus_wanted, found.gpus_ready) == (EXISTING, 8, 4)
+    asked = workspace(size=SIZE, count=2, annotations={"kaito.sh/node-source": "existing"})
+    for obj, site in ((workspace(size=SIZE, count=2), Site(auto_provision=False)), (asked, SITE)):
+        found = nodes_of(obj, [node(gpus=4)], site)
+        assert (found.size, found.gpus_wanted, found.gpus_ready) == (EXISTING, 8, 4)
 
 
 @pytest.mark.parametrize(
     "obj",
     [
-        workspace("phi", ("WorkspaceSucceeded", TRUE, "TrainingSucceeded")),
+        {**workspace("phi", ("WorkspaceSucceeded", TRUE, "TrainingSucceeded")), "tuning": {"method": "lora"}},
         workspace("phi", deletionTimestamp="1970-01-01T00:02:00Z"),
     ],
 )
 def test_who_has_ended_or_goes_wants_no_more_nodes(obj: Json) -> None:
     assert nodes_of(obj, [], SITE).wanted == 0
+
+
+def test_a_model_server_that_succeeded_wants_its_nodes_as_before() -> None:
+    serving = workspace("phi", ("WorkspaceSucceeded", TRUE, "WorkspaceReady"), count=2)
+    assert nodes_of(serving, [], SITE).wanted == 2, "a node that is lost would not be missed"
 
 
 def test_a_workspace_tells_its_age_its_conditions_and_its_nodes() -> None:

@@ -124,6 +124,20 @@ def test_refused_with_all_problems_together_and_no_patch() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("inference.config: ConfigMap x has no key", "ConfigMap x has no key (ConfigInvalid)"),
+        ("inference.config is 3", "is 3 (ConfigInvalid)"),
+        ("inference.configs differ", "inference.configs differ (ConfigInvalid)"),
+    ],
+)
+def test_a_cause_does_not_begin_with_its_field_once_more(what: str, told: str) -> None:
+    verdict = Verdict((Problem(Reason.CONFIG_INVALID, "inference.config", what),))
+    (cause,) = response_of(render_answer(parse_review(VALID), verdict))["status"]["details"]["causes"]
+    assert cause["message"] == told
+
+
 def test_a_review_that_lacks_its_object_is_refused_as_a_bad_request() -> None:
     response = response_of(render_answer(parse_review(VALID), Verdict(unreadable="no object")))
     assert response["allowed"] is False

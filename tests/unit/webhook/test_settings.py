@@ -56,7 +56,7 @@ def test_on_existing_nodes_nothing_is_provisioned() -> None:
     [
         (["--certificate-ip=localhost"], {}, "'localhost' is no IP address"),
         ([], {"KAITO_CERTIFICATE_IP": "localhost"}, "KAITO_CERTIFICATE_IP: 'localhost' is no IP address"),
-        (["--node-source=moon"], {}, "expected one of machine, existing"),
+        (["--node-source=moon"], {}, "expected one of machine, nodeclaim, existing"),
         (["--bind-address=9443"], {}, "HOST:PORT"),
     ],
 )

@@ -189,6 +189,14 @@ def test_the_same_text_is_read_once() -> None:
     assert parse_inference(text) is parse_inference(text)
 
 
+@pytest.mark.parametrize("number", ["9" * 400, f"-{'9' * 4000}", "9" * 5000, "1e400", "nan"])
+@pytest.mark.parametrize("flag", ["seed", "max-model-len", "gpu-memory-utilization"])
+def test_a_number_in_quotes_may_be_longer_than_any_machine_counts(flag: str, number: str) -> None:
+    ((_, path, _, why),) = faults(f"vllm: {{{flag}: '{number}'}}")
+    assert path == f"vllm.{flag}"
+    assert why.startswith("it must be a")
+
+
 @settings(max_examples=200)
 @given(st.text(max_size=200) | st.text("{}[]:,-*&!|>'\"\n ab1", max_size=60))
 def test_every_text_gets_an_answer(text: str) -> None:

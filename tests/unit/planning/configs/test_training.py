@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.planning.configs import TrainingConfig, default_training, parse_training, render_training
+from controller.planning.configs import TrainingConfig, completed, default_training, parse_training, render_training
 from controller.planning.configs.remarks import MAX_FAULTS
 from controller.planning.configs.training import ROOT, output_path
 from controller.planning.sizing import TuningMethod
@@ -64,6 +64,43 @@ def test_the_published_example_of_kaito_is_understood() -> None:
 def test_what_is_left_out_is_as_the_libraries_have_it() -> None:
     config = parse_training("training_config: {}").config
     assert (config.rank, config.batch, config.output_dir, config.quantizes) == (8, 8, "/mnt/results", ())
+
+
+def test_a_batch_the_program_halves_until_it_fits_needs_room_for_one_example() -> None:
+    text = "training_config: {TrainingArguments: {auto_find_batch_size: true, per_device_train_batch_size: 32}}"
+    assert parse_training(text).config.batch == 1
+
+
+def test_lora_is_handed_over_as_it_was_counted() -> None:
+    config = completed(
+        parse_training("training_config: {}").config, TuningMethod.LORA, half="float16", checkpointing=True
+    )
+    assert config.value("ModelConfig", "torch_dtype") == "float16"
+    assert config.value("TrainingArguments", "gradient_checkpointing") is True
+    assert config.value("TrainingArguments", "gradient_checkpointing_kwargs") == '{"use_reentrant": false}'
+    parsed = parse_training(render_training(config))
+    assert (parsed.faults, parsed.cautions) == ((), ()), "what we add passes our own rules"
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "checkpointing"),
+    [
+        ("training_config: {ModelConfig: {torch_dtype: float32}}", TuningMethod.LORA, False),
+        (
+            (
+                "training_config: {ModelConfig: {torch_dtype: float32}, "
+                "TrainingArguments: {gradient_checkpointing: false}}"
+            ),
+            TuningMethod.LORA,
+            True,
+        ),
+        ("training_config: {QuantizationConfig: {load_in_4bit: true}}", TuningMethod.QLORA, True),
+    ],
+)
+def test_what_is_written_is_handed_over_as_it_is(text: str, method: TuningMethod, checkpointing: bool) -> None:
+    asked = parse_training(text).config
+    found = completed(asked, method, half="bfloat16", checkpointing=checkpointing)
+    assert {name: keys for name, keys in found.sections.items() if keys} == asked.sections
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def test_the_users_configuration_is_what_the_program_reads_and_its_output_is_mou
     assert mounts["results"] == "/mnt/mine"
 
 
+def test_what_fits_only_with_activations_computed_again_is_told_to_compute_them_again() -> None:
+    tight = document(tuned("lora", preset={"name": "phi-4-mini-instruct"}))
+    assert tight["TrainingArguments"]["gradient_checkpointing"] is True
+    assert "gradient_checkpointing" not in document(tuned("lora"))["TrainingArguments"]
+    assert "gradient_checkpointing" not in document(tuned("qlora"))["TrainingArguments"]
+
+
 def intent(obj: Json, config: str | None = None) -> str:
     return str(rendered(obj, config).workload["metadata"]["annotations"][INTENT])
 

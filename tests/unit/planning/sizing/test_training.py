@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from controller.planning.sizing import Layout, TuningMethod, TuningUse, Use, fit
+from controller.planning.sizing import Layout, Precision, TuningMethod, TuningUse, Use, fit
 from controller.planning.sizing.training import activation_bytes, training_load
 from tests.unit.planning.sizing.examples import LORA, QLORA, V100, preset, sku
 
@@ -58,12 +58,25 @@ def test_what_does_not_fit_even_so_is_refused_with_the_smaller_sum() -> None:
         TuningUse(TuningMethod.QLORA, context=2048),
         TuningUse(TuningMethod.QLORA, batch=2),
         TuningUse(TuningMethod.QLORA, rank=64),
+        TuningUse(TuningMethod.QLORA, base=Precision.FP8),
         TuningUse(TuningMethod.LORA),
     ],
 )
 def test_longer_examples_larger_batches_higher_ranks_and_plain_weights_take_more(more: TuningUse) -> None:
     least = training_load(preset(), TuningUse(TuningMethod.QLORA), checkpointing=False)
     assert training_load(preset(), more, checkpointing=False).total_on_each(Layout()) > least.total_on_each(Layout())
+
+
+def test_float32_doubles_the_frozen_weights_and_what_was_kept_in_half_precision() -> None:
+    half, full = (
+        training_load(preset(), TuningUse(TuningMethod.LORA, base=base), checkpointing=False).terms
+        for base in (Precision.AUTO, Precision.FLOAT32)
+    )
+    assert full[0].total == pytest.approx(2 * half[0].total, abs=2)
+    grown = 1024 * 32 * (4 * 3072 + 4 * 3072 + 6 * 8192)
+    assert {each.label: each.total - other.total for each, other in zip(full[1:], half[1:], strict=True)} == {
+        "adapter": 0, "gradients": 0, "optimizer": 0, "activations of 1024 tokens": grown, "logits": 0, "runtime": 0
+    }  # fmt: skip
 
 
 def test_an_example_is_never_longer_than_the_model_reads() -> None:

@@ -1,0 +1,42 @@
+"""The operator's options: where nodes come from, and whom NodeClaims ask."""
+
+import pytest
+
+from controller.api.claims import DEFAULT_NODE_CLASS, MACHINE, NODE_CLAIM, ClaimKind, NodeClass
+from controller.settings import parse_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POD_NAMESPACE", "POD_NAME", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ([], MACHINE),
+        (["--node-source=machine"], MACHINE),
+        (["--node-source=nodeclaim"], NODE_CLAIM),
+        (["--node-source=existing"], None),
+    ],
+)
+def test_the_source_says_which_claims_are_made(arguments: list[str], kind: ClaimKind | None) -> None:
+    settings = parse_settings(arguments)
+    assert (settings.node_source.kind, settings.provision) == (kind, kind is not None)
+
+
+def test_node_claims_ask_the_projects_own_provisioner_unless_told_otherwise() -> None:
+    assert parse_settings([]).node_class == DEFAULT_NODE_CLASS
+    given = ["--node-class-group=karpenter.azure.com", "--node-class-kind=AKSNodeClass", "--node-class-name=gpu-1"]
+    assert parse_settings(given).node_class == NodeClass("karpenter.azure.com", "AKSNodeClass", "gpu-1")
+
+
+@pytest.mark.parametrize(
+    "argument", ["--node-source=moon", "--node-class-name=", "--node-class-group=a/b", "--node-class-kind=a b"]
+)
+def test_a_wrong_word_ends_the_start_with_a_usage_error(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_settings([argument])
+    assert ended.value.code == 2
+    assert argument.partition("=")[0] in capsys.readouterr().err
