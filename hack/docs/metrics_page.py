@@ -17,8 +17,9 @@ The replicas of a program answer for themselves. Gauges about Workspaces, nodes 
 `kaito-controller` alike: take the maximum over the replicas, not the sum. `kaito_workspace_*` gauges name single
 Workspaces, at most 1,000 of them; `kaito_workspaces_unlisted` tells how many have none.
 
-What to do with them stands in `manifests/monitoring`: scrape configuration, recording rules, alerts and two
-dashboards. The alerts are explained in the [runbooks](../runbooks/README.md)."""
+Where the Prometheus operator runs, `kubectl apply -k manifests/monitoring` installs what makes use of them: a
+PodMonitor, recording rules and alerts, and two Grafana dashboards in ConfigMaps labelled `grafana_dashboard`. The
+alerts are explained in the [runbooks](../runbooks/README.md)."""
 
 _SHARED: Final = """Defined in all three programs; a program without a work queue, webhook, lease or certificate has no
 series of the metrics about it."""

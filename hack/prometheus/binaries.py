@@ -73,7 +73,7 @@ async def _fetch(target: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        await run("apt-get", "download", "--quiet", f"prometheus={VERSION}", directory=partial)
+        await _download(partial)
         (package,) = partial.glob("*.deb")
         verify(package, SHA256)
         await run("dpkg-deb", "--extract", str(package), str(partial))
@@ -81,6 +81,22 @@ async def _fetch(target: Path) -> None:
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+async def _download(folder: Path) -> None:
+    """The package, into the folder; by package lists of our own where the machine's do not know it."""
+    wanted = ("download", "--quiet", f"prometheus={VERSION}")
+    try:
+        await run("apt-get", *wanted, directory=folder)
+    except CommandError:
+        lists, cache = folder / "lists", folder / "cache"
+        (lists / "partial").mkdir(parents=True)
+        (cache / "archives" / "partial").mkdir(parents=True)
+        own = ("-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}", "-o", "APT::Sandbox::User=")
+        await run("apt-get", *own, "update", "--quiet", directory=folder)
+        await run("apt-get", *own, *wanted, directory=folder)
+        shutil.rmtree(lists)
+        shutil.rmtree(cache)
 
 
 def verify(package: Path, expected: str) -> None:

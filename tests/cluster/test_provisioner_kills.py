@@ -65,13 +65,15 @@ async def run(stage: Stage, kind: ClaimKind, end: Boundary | None = None, *, lik
         portrait = made.portrait(name)
         await made.give_up(name)
         await made.until(made.left, "never gone")
-        if len(made.lives) > 1:
+        first = made.lives[0]
+        await made.until(lambda: "a call is under way" if first.under_way else "", "never silent")
+        died = first.shut.is_set()
+        if died:
             await made.until(made.unread, "the next process never looked")
-        died = len(made.lives) > 1
         made.end()
         await running
         assert made.left() == "", f"a process that began when all was over left {made.left()}"
-        return Run(tuple(made.lives[0].calls), portrait, made.cloud.accounts[name], died)
+        return Run(tuple(first.calls), portrait, made.cloud.accounts[name], died)
 
 
 def boundaries(calls: Iterable[str]) -> set[Boundary]:

@@ -250,9 +250,10 @@ class Cell:
         return ", ".join(found)
 
     def unread(self) -> str:
-        """Empty once the present process has looked at claims and cloud."""
-        calls = self.lives[-1].calls
-        return "" if any(call.startswith("ARM list") for call in calls) else "no reading of the cloud yet"
+        """Empty once a process that lives has looked at claims and cloud."""
+        living = [gate for gate in self.lives if not gate.shut.is_set()]
+        looked = any(call.startswith("ARM list") for gate in living for call in gate.calls)
+        return "" if looked else "no reading of the cloud yet"
 
     def _nodes(self, name: str) -> list[Json]:
         return self.stage.nodes.by_index(POOL_INDEX, name)

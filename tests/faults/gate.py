@@ -80,6 +80,7 @@ class Gate:
         shut: whether the process is dead.
         calls: all it said.
         known: the pools of which it has heard that they are there.
+        under_way: calls that left and are not answered yet.
 
     Args:
         end: where the process dies; None for nowhere.
@@ -92,6 +93,7 @@ class Gate:
         self.shut = asyncio.Event()
         self.calls: list[str] = []
         self.known: set[str] = set()
+        self.under_way = 0
         self._made: Counter[str] = Counter()
         self._last_write = ""
 
@@ -100,9 +102,11 @@ class Gate:
         ends_before, ends_after = self._arrive(label)
         if self.shut.is_set() or ends_before:
             await self._die()
+        self.under_way += 1
         try:
             return await call()
         finally:
+            self.under_way -= 1
             if self.shut.is_set() or ends_after:
                 await self._die()
 

@@ -154,7 +154,7 @@ CASES: Final = (
             f'kaito_catalog_override_problems{{{CONTROLLER},document="presets.yaml"}}': "2x20",
         },
         {f'kaito_catalog_override_problems{{{WEBHOOK},document="presets.yaml"}}': "2x4 0x20"},
-        "2 entries of presets.yaml in the ConfigMap kaito-catalog are left out.",
+        "Entries of presets.yaml in the ConfigMap kaito-catalog are left out: 2.",
         {"document": "presets.yaml"},
     ),
     Case(
@@ -290,6 +290,6 @@ CASES: Final = (
             'kaito_unclaimed_foreign_pools{job="kaito-provisioner",pod="p-1"}': "0x60",
         },
         {f"kaito_unclaimed_foreign_pools{{{PROVISIONER}}}": "0x5 3x10 0x60"},
-        "3 agent pools carry a Workspace's label, and no claim of ours stands for them.",
+        "Agent pools that carry a Workspace's label and that no claim of ours stands for: 3.",
     ),
 )

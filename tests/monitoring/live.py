@@ -23,7 +23,7 @@ def quickened(groups: list[Json], shorter: Mapping[str, tuple[str, str]]) -> lis
 
     Args:
         groups: as they ship.
-        shorter: for an alert that itself compares a duration, what stands there and what to put in its place.
+        shorter: for an alert that itself compares with a duration or a share, what stands there and what to put there.
     """
     made = copy.deepcopy(groups)
     for rule in (rule for group in made for rule in group["rules"]):

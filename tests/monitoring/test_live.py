@@ -1,6 +1,7 @@
 """A real Prometheus watches the whole system: every panel and rule has data, and alerts fire when their cause is there.
 
-Alerts fire at once here and durations are cut to seconds; how long they wait as they ship is asserted in test_rules.
+Alerts fire at once here, durations are cut to seconds, and a share may be small, for the trouble is short; from when on
+they fire as they ship is asserted in test_rules.
 """
 
 import asyncio
@@ -34,6 +35,9 @@ SHORTER: Final = {
     "KaitoWorkspaceNotReadyLong": ("> 7200", "> 1"),
     "KaitoWorkspaceDeletionStuck": ("> 1800", "> 1"),
     "KaitoWorkspaceUnseen": ("> 600", "> 3"),
+    "KaitoEventLoopBlocked": ("> 2", "> 0.5"),
+    "KaitoArmFailing": ("> 0.2", "> 0.02"),
+    "KaitoApiRequestsFailing": ("> 0.05", "> 0.01"),
 }
 VARIABLES: Final = {"__rate_interval": "1m", "namespace": "default", "workspace": "phi"}
 
@@ -62,6 +66,14 @@ class Watched:
             process = self.system.state.find(name).process
             assert process is not None
             process.signal(number)
+
+    async def keep_down(self, name: str) -> None:
+        """Kills a process as often as the supervisor starts it, until cancelled."""
+        while True:
+            process = self.system.state.find(name).process
+            if process is not None:
+                process.signal(signal.SIGKILL)
+            await asyncio.sleep(0.1)
 
     def replicas(self, program: str) -> list[str]:
         """The names of a program's processes."""
@@ -168,10 +180,13 @@ async def _stop_programs(watched: Watched) -> None:
 
 
 async def _lose_the_api_server(watched: Watched) -> None:
-    """The API server ends and comes back."""
-    watched.send(signal.SIGKILL, "kube-apiserver")
-    await until_data(watched.prometheus, [API_FAILS])
-    await watched.fired.until("KaitoApiRequestsFailing")
+    """The API server ends as often as it is started."""
+    down = asyncio.create_task(watched.keep_down("kube-apiserver"))
+    try:
+        await until_data(watched.prometheus, [API_FAILS])
+        await watched.fired.until("KaitoApiRequestsFailing")
+    finally:
+        down.cancel()
 
 
 async def _unquiet(prometheus: Prometheus, targets: int) -> str:
