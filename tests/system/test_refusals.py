@@ -21,7 +21,7 @@ TUNING: Json = {
     "preset": {"name": "phi-3-mini-4k-instruct"},
     "method": "qlora",
     "input": {"urls": ["https://example.com/data.parquet"]},
-    "output": {"image": "registry.example.com/adapter:1"},
+    "output": {"image": "registry.example.com/adapter:1", "imagePushSecret": "registry"},
 }
 
 
