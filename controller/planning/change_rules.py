@@ -145,6 +145,10 @@ def _block_rows() -> tuple[Rule, ...]:
 
 
 def _resource_rows() -> tuple[Rule, ...]:
+    return _count_row(), _size_row(), _selector_row(), _partition_row()
+
+
+def _count_row() -> Rule:
     count = Fixed(
         "resource.count",
         lambda each, _: each.resource.count,
@@ -152,6 +156,11 @@ def _resource_rows() -> tuple[Rule, ...]:
         "nodes were made by that number",
         settable=True,
     )
+    same = unchanged("resource", ".count", absent="0", settable=True)
+    return _row(count.field, count.check, same, says="resource.count is set once.")
+
+
+def _size_row() -> Rule:
     size = Fixed(
         "resource.instanceType",
         lambda each, _: _size(each),
@@ -160,50 +169,44 @@ def _resource_rows() -> tuple[Rule, ...]:
         settable=True,
         clearable=True,
     )
+    same_size = "{0}.lowerAscii().trim()"
+    return _row(
+        size.field,
+        size.check,
+        Cel(
+            "resource",
+            "!has(self.instanceType) || self.instanceType == '' || !has(oldSelf.instanceType)"
+            " || oldSelf.instanceType == ''"
+            f" || {same_size.format('self.instanceType')} == {same_size.format('oldSelf.instanceType')}",
+            f"instanceType cannot be changed: {NEW} ({Reason.FIELD_IMMUTABLE})",
+            ".instanceType",
+        ),
+        says="resource.instanceType is set once, in any letter case; on existing nodes it may be removed.",
+    )
+
+
+def _selector_row() -> Rule:
     chosen = Fixed(
         "resource.labelSelector",
         lambda each, _: selector_labels(each),
         _labels,
         "nodes were chosen and labelled by it",
     )
+    says = "resource.labelSelector asks for the same labels, in either of its forms."
+    return _row(chosen.field, chosen.check, *_selected(), says=says)
+
+
+def _partition_row() -> Rule:
     part = Fixed("resource.partition", lambda each, _: each.resource.partition, _partition, "pods ask for that share")
-    same_size = "{0}.lowerAscii().trim()"
-    return (
-        _row(
-            count.field,
-            count.check,
-            unchanged("resource", ".count", absent="0", settable=True),
-            says="resource.count is set once.",
-        ),
-        _row(
-            size.field,
-            size.check,
-            Cel(
-                "resource",
-                "!has(self.instanceType) || self.instanceType == '' || !has(oldSelf.instanceType)"
-                " || oldSelf.instanceType == ''"
-                f" || {same_size.format('self.instanceType')} == {same_size.format('oldSelf.instanceType')}",
-                f"instanceType cannot be changed: {NEW} ({Reason.FIELD_IMMUTABLE})",
-                ".instanceType",
-            ),
-            says="resource.instanceType is set once, in any letter case; on existing nodes it may be removed.",
-        ),
-        _row(
-            chosen.field,
-            chosen.check,
-            *_selected(),
-            says="resource.labelSelector asks for the same labels, in either of its forms.",
-        ),
-        _row(
-            part.field,
-            part.check,
-            Cel(
-                "resource",
-                "has(self.partition) == has(oldSelf.partition)"
-                " && (!has(self.partition) || self.partition == oldSelf.partition)",
-                f"partition cannot be changed: {NEW} ({Reason.FIELD_IMMUTABLE})",
-                ".partition",
-            ),
+    return _row(
+        part.field,
+        part.check,
+        Cel(
+            "resource",
+            "has(self.partition) == has(oldSelf.partition)"
+            " && (!has(self.partition) || self.partition == oldSelf.partition)",
+            f"partition cannot be changed: {NEW} ({Reason.FIELD_IMMUTABLE})",
+            ".partition",
         ),
     )
 
