@@ -87,7 +87,7 @@ def gpu_fit(subject: Subject) -> Iterator[Finding]:
     if not verdict.known:
         yield f"the GPU memory of {sku.name} is not known: whether {preset.name} fits is not checked"
     elif verdict.min_nodes is None and not verdict.certain:
-        yield f"{sku.name} may be too small for {preset.name}: the size of its KV cache is an upper bound"
+        yield f"{sku.name} may be too small for {preset.name}: {verdict.doubt}"
     elif verdict.min_nodes is None or (verdict.min_nodes > 1 and sliced(subject)):
         yield too_small(subject, verdict, f"{place(subject, sku)} is too small for {preset.name}")
     elif verdict.min_nodes > 1 and subject.auto_provision:

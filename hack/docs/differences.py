@@ -76,6 +76,7 @@ class Difference:
         preset, sku: the pair.
         kaito, ours: the answers.
         sized: whether KAITO's table has the size.
+        doubtful: whether admission lets the pair through with a warning, since only upper bounds speak against it.
         reasons: keys of `WHY` that explain it together; empty where the answers are the same.
     """
 
@@ -84,6 +85,7 @@ class Difference:
     kaito: int | None
     ours: int | None
     sized: bool
+    doubtful: bool
     reasons: tuple[str, ...]
 
     @property
@@ -112,7 +114,8 @@ def sizes_of(rule: KaitoRule) -> Mapping[str, NodeSize]:
 def _difference(rule: KaitoRule, preset: Preset, sku: Sku, size: NodeSize | None, facts: _Facts) -> Difference:
     answer = _RULES[rule](preset, sku, size, facts, ())
     usable = runs_on(preset, sku)
-    ours = fit(preset, sku).min_nodes if usable else None
+    verdict = fit(preset, sku)
+    ours = verdict.min_nodes if usable else None
     if answer.nodes == ours:
         reasons: tuple[str, ...] = ()
     elif not usable:
@@ -121,7 +124,8 @@ def _difference(rule: KaitoRule, preset: Preset, sku: Sku, size: NodeSize | None
         reasons = (NO_SIZE,)
     else:
         reasons = _reasons(rule, preset, sku, size, facts, ours)
-    return Difference(preset.name, sku.name, answer.nodes, ours, size is not None, reasons)
+    doubtful = usable and ours is None and not verdict.certain
+    return Difference(preset.name, sku.name, answer.nodes, ours, size is not None, doubtful, reasons)
 
 
 def _reasons(

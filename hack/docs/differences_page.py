@@ -29,7 +29,8 @@ _SIZES: Final = """## Numbers of nodes
 Every preset a release of KAITO knew, on each of the {sizes} Azure sizes with a GPU, served with the default context of
 {context} tokens. The rules are KAITO's own, with its own figures, and reproduce its answers
 (`tests/unit/planning/test_kaito_rules.py`). Each pair stands under the smallest set of corrections that turns KAITO's
-answer into ours. “no” means that no number of nodes will do, or that nothing is said of any."""
+answer into ours. “no” means that no number of nodes will do, or that nothing is said of any; “doubtful” that only
+upper bounds speak against the size, which is admitted with a warning then."""
 
 _RULES: Final = {
     KaitoRule.ESTIMATOR_V12: "### The estimator of v0.11 and v0.12",
@@ -85,7 +86,8 @@ def _pairs(found: Sequence[Difference]) -> str:
     """Pairs with the same two answers together; in each line, every preset belongs to every size."""
     by_answers: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for pair in found:
-        by_answers[_nodes(pair.kaito), _nodes(pair.ours)].append((pair.preset, pair.sku.removeprefix("Standard_")))
+        ours = "doubtful" if pair.doubtful else _nodes(pair.ours)
+        by_answers[_nodes(pair.kaito), ours].append((pair.preset, pair.sku.removeprefix("Standard_")))
     rows = (
         (", ".join(presets), ", ".join(sizes), *answers)
         for answers, pairs in sorted(by_answers.items(), key=lambda item: [_number(each) for each in item[0]])

@@ -68,6 +68,7 @@ def _fit(preset: Preset, sku: Sku, use: Use, nodes: int) -> Fit:
         percent=machine.percent,
         available=machine.gpus_on(nodes),
         exact=cache_is_exact(preset),
+        leeway=machine.leeway,
         checkpointing=load is not loads[0],
     )
 

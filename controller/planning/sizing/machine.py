@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from controller.api.workspace import Runtime
 from controller.catalog import Preset, Sku
 from controller.planning.runtimes import choose_runtime
-from controller.planning.sizing.terms import BYTES_PER_GIB, SERVER_PERCENT, TRAINER_PERCENT, Layout
+from controller.planning.sizing.terms import (
+    BYTES_PER_GIB,
+    LAYERWISE_OVERHEAD,
+    LAYERWISE_PERCENT,
+    SERVER_OVERHEAD,
+    SERVER_PERCENT,
+    TRAINER_PERCENT,
+    Layout,
+)
 from controller.planning.sizing.use import Use
 
 
@@ -22,6 +30,7 @@ class Machine:
         spreads: whether a copy can be split over nodes.
         pieces: the number of GPUs a copy is cut for beforehand; None where it is free.
         copies: whether one program runs several copies side by side where they fit.
+        leeway: bytes of each GPU by which the sum may be too strict, since its figures are another program's.
     """
 
     usable: int | None
@@ -32,6 +41,7 @@ class Machine:
     spreads: bool
     pieces: int | None
     copies: bool
+    leeway: int = 0
 
     @property
     def known(self) -> bool:
@@ -86,7 +96,16 @@ def machine_of(preset: Preset, sku: Sku, use: Use) -> Machine:
         spreads=served.distributed and not (layerwise and Runtime.VLLM in served.runtimes),
         pieces=pieces,
         copies=not layerwise and pieces is None,
+        leeway=_leeway(usable or 0) if layerwise else 0,
     )
+
+
+def _leeway(usable: int) -> int:
+    """What a server that reserves nothing may do with less, and have more of, than the sum for it says.
+
+    Overhead and share are counted as vLLM's, which KAITO uses for every server: upper bounds for Transformers.
+    """
+    return SERVER_OVERHEAD - LAYERWISE_OVERHEAD + usable * (LAYERWISE_PERCENT - SERVER_PERCENT) // 100
 
 
 def _wished(tensor: int | None, possible: tuple[int, ...]) -> tuple[int, ...]:

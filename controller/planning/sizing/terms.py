@@ -24,6 +24,15 @@ SERVER_PERCENT: Final = 84
 Source: kaito-project/kaito's launch command, gpu-memory-utilization 0.84.
 """
 
+LAYERWISE_PERCENT: Final = 95
+"""Share of usable GPU memory a server that reserves none can fill, as Transformers: all but fragmentation."""
+
+LAYERWISE_OVERHEAD: Final = 644_245_094
+"""Bytes such a server takes on each GPU at the very least: a CUDA context with PyTorch's kernels, and one request.
+
+0.6 GiB; SERVER_OVERHEAD is the upper bound, since a long prompt's activations come on top.
+"""
+
 TRAINER_OVERHEAD: Final = 644_245_094
 """Bytes a training program takes on each GPU beside the model: CUDA context, cuBLAS workspace, one dequantised layer.
 

@@ -26,6 +26,7 @@ class Fit:
         percent: share of them the program is given.
         available: GPUs of the nodes asked about that one copy can be split over; 0 when their number is unknown.
         exact: whether the KV cache is known, rather than bounded from above.
+        leeway: bytes of each GPU by which overhead and share are counted too strictly at most.
         checkpointing: whether training fits only with gradient checkpointing, which costs about a third more time.
     """
 
@@ -45,6 +46,7 @@ class Fit:
     percent: int
     available: int
     exact: bool
+    leeway: int
     checkpointing: bool
 
     @property
@@ -74,12 +76,24 @@ class Fit:
 
     @property
     def certain(self) -> bool:
-        """Whether the verdict stands whatever an upper bound hides.
+        """Whether the verdict stands whatever the upper bounds in the sum hide.
 
-        A misfit is doubtful where a smaller KV cache than the one assumed would change it.
+        A misfit is doubtful where a smaller KV cache than the one assumed, or a leaner server, would change it.
         """
+        return self.fits or self.needed - self._bounded > self.offered or self.layout.gpus > self.available
+
+    @property
+    def doubt(self) -> str:
+        """What is counted by an upper bound, for a misfit that is not certain."""
+        bounds = ("the size of its KV cache",) if not self.exact else ()
+        bounds += ("what its server takes and leaves unused",) if self.leeway else ()
+        return f"{' and '.join(bounds)} {'is an upper bound' if len(bounds) == 1 else 'are upper bounds'}"
+
+    @property
+    def _bounded(self) -> int:
+        """Bytes of the fullest GPU that stand in the sum only because of upper bounds, at most."""
         cache = sum(self.load.on_each(term, self.layout) for term in self.load.terms if term.share is Share.CACHE)
-        return self.fits or self.exact or self.needed - cache > self.offered or self.layout.gpus > self.available
+        return self.leeway + (0 if self.exact else cache)
 
     @property
     def longest_context(self) -> int:

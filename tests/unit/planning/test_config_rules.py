@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "training_config:\n  TrainingArguments:\n    gradient_checkpointing: false\n    auto_find_batch_size: true",
         (
             "line 3: training_config.TrainingArguments.gradient_checkpointing is false: the activations of "
-            "phi-4-mini-instruct fit the 14.16 GiB (1 GPU x 14.90 usable x 95%) of Standard_NC6s_v3 only when computed"
+            "phi-4-mini-instruct fit the 14.99 GiB (1 GPU x 15.78 usable x 95%) of Standard_NC6s_v3 only when computed"
         ),
     ),
     "bf16 where there is none": (

@@ -57,6 +57,15 @@ def test_accepted(title: str, obj: Json) -> None:
     assert [problem.text for problem in validate(obj, SITE).problems] == [], title
 
 
+@pytest.mark.parametrize("preset", ["mistral-7b", "falcon-7b"])
+def test_what_only_upper_bounds_speak_against_is_a_warning(preset: str) -> None:
+    answer = validate(serving(preset, V100), SITE)
+    assert [problem.text for problem in answer.problems] == []
+    assert f"{V100} may be too small for {preset}: what its server takes and leaves unused is an upper bound" in (
+        answer.warnings
+    )
+
+
 SIZE, RUNTIME = "resource.instanceType", "metadata.annotations[kaito.sh/runtime]"
 REFUSED: list[tuple[str, Json, Reason, str, str]] = [
     ("a model transformers cannot serve", serving("google/gemma-4-12B-it", A100, TRANSFORMERS),

@@ -35,11 +35,11 @@ def facts(found: Sku) -> tuple[Any, ...]:
         ({**A100, PRODUCT: "NVIDIA-X1", "nvidia.com/gpu.compute.major": "12", "nvidia.com/gpu.compute.minor": "1"},
          ("NVIDIA-X1", 8, 80, 81920, 12.1)),
         ({**A100, PRODUCT: "NVIDIA-Nobody-Knows"}, ("NVIDIA-Nobody-Knows", 8, 80, 81920, None)),
-        ({TYPE: "Standard_NC6s_v3"}, ("Standard_NC6s_v3", 1, 16, None, 7.0)),
+        ({TYPE: "Standard_NC6s_v3"}, ("Standard_NC6s_v3", 1, 16, 16160, 7.0)),
         ({TYPE: "standard_nc4as_t4_v3", PRODUCT: "Tesla-T4", COUNT: "1", MEMORY: "15360"},
          ("Standard_NC4as_T4_v3", 1, 16, 15360, 7.5)),
         ({TYPE: "g5.xlarge"}, ("g5.xlarge", 1, 24, None, 8.6)),
-        ({TYPE: "Standard_NC6s_v3", PRODUCT: "x", COUNT: "none"}, ("Standard_NC6s_v3", 1, 16, None, 7.0)),
+        ({TYPE: "Standard_NC6s_v3", PRODUCT: "x", COUNT: "none"}, ("Standard_NC6s_v3", 1, 16, 16160, 7.0)),
     ],
 )  # fmt: skip
 def test_labels_and_size(labels: dict[str, str], expected: tuple[Any, ...]) -> None:

@@ -14,7 +14,7 @@ def test_the_line_for_messages() -> None:
     verdict = fit(preset(), sku(V100))
     terms = "7.26 weights + 0.75 KV cache of 2048 tokens + 2.30 runtime"
     assert verdict.need_text == f"10.31 GiB of GPU memory ({terms})"
-    assert verdict.offer_text == "12.52 GiB (1 GPU x 14.90 usable x 84%)"
+    assert verdict.offer_text == "13.26 GiB (1 GPU x 15.78 usable x 84%)"
 
 
 def test_with_several_gpus_the_line_is_about_each() -> None:
@@ -22,6 +22,21 @@ def test_with_several_gpus_the_line_is_about_each() -> None:
     terms = "67.02 weights + 0.31 KV cache of 2048 tokens + 2.30 runtime"
     assert verdict.need_text == f"69.63 GiB on each of 2 GPUs ({terms})"
     assert verdict.offer_text == "18.89 GiB on each (22.49 usable x 84%)"
+
+
+def test_a_misfit_by_figures_of_another_server_is_doubtful_and_says_so() -> None:
+    """Transformers reserves nothing and takes less than vLLM; a 7B model ran on a V100 with KAITO."""
+    for name in ("mistral-7b", "falcon-7b", "llama-2-7b-chat"):
+        verdict = fit(preset(name), sku(V100))
+        assert not verdict.fits
+        assert not verdict.certain
+        assert verdict.doubt == "what its server takes and leaves unused is an upper bound"
+
+
+def test_no_leaner_server_makes_room_for_weights_that_fill_the_gpu() -> None:
+    verdict = fit(preset("falcon-7b"), sku("Standard_NV12s_v3"))
+    assert not verdict.fits
+    assert verdict.certain
 
 
 def test_too_few_gpus_for_a_model_cut_into_pieces_are_named() -> None:
