@@ -186,8 +186,9 @@ class Elector:
         self._changed.clear()
         wait = None if self._seen is None else self._seen.free_at(self._identity) - _now()
         if wait is None or wait > 0:
+            # Never shorter than a clock can tell: a rest of 1e-14 s would be waited for again and again.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait)
+                await asyncio.wait_for(self._changed.wait(), wait and max(wait, LEAST_SECONDS))
             return False
         try:
             async with asyncio.timeout(self._timing.renew_deadline / 2):

@@ -25,6 +25,12 @@ def commands(document: str) -> dict[str, list[str]]:
     return found
 
 
+def all_commands(document: str) -> list[str]:
+    """The commands behind `$ ` in all console blocks of a document, in order."""
+    blocks = _CONSOLE.findall(Path(REPOSITORY / document).read_text(encoding="utf-8"))
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
 def yaml_blocks(document: str) -> list[dict[str, Any]]:
     """The manifests in yaml blocks, in order."""
     text = Path(REPOSITORY / document).read_text(encoding="utf-8")

