@@ -155,9 +155,12 @@ async def test_an_answer_that_nobody_takes_is_given_up() -> None:
         transport = writer.transport
         assert isinstance(transport, asyncio.Transport)
         transport.pause_reading()
-        async with asyncio.timeout(30):
-            with pytest.raises((ConnectionError, ssl.SSLError)):
-                await _ask_for_ever(writer)
+        try:
+            async with asyncio.timeout(200):
+                with pytest.raises((ConnectionError, ssl.SSLError)):
+                    await _ask_for_ever(writer)
+        finally:
+            transport.abort()
 
 
 async def _ask_for_ever(writer: asyncio.StreamWriter) -> None:
