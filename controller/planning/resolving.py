@@ -10,21 +10,25 @@ from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
 from controller.catalog import Preset, Sku
 from controller.catalog.mig import MIG_PROFILES, MIG_RESOURCE_PREFIX
 from controller.planning.config_rules import missing_config
-from controller.planning.configs import completed, render_training, user_flags
+from controller.planning.configs import completed, reading, render_training, user_flags
 from controller.planning.configs.lookup import inference_config, named_config, training_config, tuning_method
 from controller.planning.counts import nodes_least, nodes_wanted
 from controller.planning.existing_nodes import MIG, sku_for
 from controller.planning.nodes import NodeDemand
+from controller.planning.rendering.data import common_path
 from controller.planning.runtimes import HALF, choose_runtime
 from controller.planning.site import Site
-from controller.planning.sizing import Layout, Use, fit
+from controller.planning.sizing import Fit, Layout, Use, fit
 from controller.planning.target import Serving, Target, Templated, Training, Work
 from controller.planning.uses import use_for
 from controller.planning.validation import validate_stored
-from controller.planning.wishes import sizes_wanted
+from controller.planning.wishes import sizes_wanted, wished
 
 TEMPLATE_DISK_GIB: Final = 128
 """Disk of a node made for a pod of the user's, in GiB: what AKS gives by default to machines with a GPU."""
+
+CONTEXT_STEP: Final = 256
+"""Tokens a context is a multiple of where the GPUs limit it: whole blocks of vLLM's KV cache."""
 
 _BFLOAT: Final = "bfloat16"
 
@@ -71,14 +75,42 @@ def unreadable(error: ParseError) -> Problem:
 def _serving(workspace: Workspace, preset: Preset, sku: Sku, use: Use, count: int, site: Site) -> Serving:
     served = preset.on(sku, workspace.runtime_wish)
     runtime = choose_runtime(workspace.runtime_wish, served, sku)
-    nodes = count if nodes_least(preset, sku, use) > 1 else 1
-    layout = fit(served, sku, use, nodes=nodes).layout
-    if nodes > 1:
+    nodes = _nodes_of_copy(served, count) if nodes_least(preset, sku, use) > 1 else 1
+    sums = fit(served, sku, use, nodes=nodes)
+    layout = sums.layout
+    if nodes > 1 and served.fixed_gpus is None:
         # One copy over all nodes, as the Workspace asks for them: more stages, never a part of a second copy.
         stages = sku.gpu_count // layout.tensor * nodes
         layout = Layout(layout.tensor, min(stages, preset.architecture.layers))
     flags = user_flags(inference_config(workspace, site), served.runtimes[runtime.runtime])
-    return Serving(served, runtime, layout, nodes, flags)
+    partition = workspace.resource.partition
+    return Serving(
+        preset=served,
+        runtime=runtime,
+        layout=layout,
+        nodes=nodes,
+        flags=flags,
+        percent=sums.percent,
+        context=_limit(sums),
+        sliced=partition is not None and partition.mode == MIG,
+        disks=site.local_disks if sku.local_nvme else "",
+    )
+
+
+def _nodes_of_copy(preset: Preset, count: int) -> int:
+    """Nodes one copy is spread over: all there are, or as many as pieces cut beforehand can be shared out evenly to."""
+    pieces = preset.fixed_gpus
+    return count if pieces is None else max(n for n in range(1, min(count, pieces) + 1) if pieces % n == 0)
+
+
+def _addresses(workspace: Workspace) -> tuple[str, ...]:
+    tuning = workspace.tuning
+    return tuning.input.urls if tuning is not None and tuning.input is not None else ()
+
+
+def _limit(sums: Fit) -> int:
+    """The longest context the KV cache has room for; 0 where that is the model's own, or not known."""
+    return 0 if sums.cache_tokens >= sums.max_context else sums.cache_tokens // CONTEXT_STEP * CONTEXT_STEP
 
 
 def _training(workspace: Workspace, preset: Preset, sku: Sku, site: Site) -> Training:
@@ -86,6 +118,7 @@ def _training(workspace: Workspace, preset: Preset, sku: Sku, site: Site) -> Tra
     tight = fit(preset, sku, use_for(workspace, site)).checkpointing
     asked_for = training_config(workspace, site, half=half)
     config = completed(asked_for, tuning_method(workspace), half=half, checkpointing=tight)
+    config = reading(config, common_path(_addresses(workspace)))
     named = named_config(workspace, site)
     asked = asdict(workspace.tuning) if workspace.tuning is not None else {}
     return Training(
@@ -105,15 +138,16 @@ def _target(workspace: Workspace, site: Site, work: Work, sku: Sku, count: int, 
         gpus=sku.gpu_count,
         provision=site.auto_provision,
         kind=site.claims,
+        patience=site.patience,
     )
     partition = workspace.resource.partition
     if partition is not None and partition.mode == MIG and partition.profile in MIG_PROFILES:
         demand = replace(demand, gpu_resource=f"{MIG_RESOURCE_PREFIX}{partition.profile}")
     if not site.auto_provision:
-        return Target(work, sku, demand, disk_gib)
+        return Target(work, sku, demand, disk_gib, registries=site.registries)
     sizes = tuple(each.name for each in sizes_wanted(workspace, sku, site.catalog))
-    demand = replace(demand, also=tuple(name for name in sizes if name != sku.name))
-    return Target(work, sku, demand, disk_gib, sizes, site.node_class)
+    demand = replace(demand, also=tuple(name for name in sizes if name != sku.name), wishes=wished(workspace, sizes))
+    return Target(work, sku, demand, disk_gib, sizes, site.node_class, site.registries)
 
 
 def _unresolvable(workspace: Workspace) -> Problem:

@@ -9,6 +9,7 @@ from controller.api.claims import DEFAULT_NODE_CLASS, NodeClass
 from controller.api.json import Json
 from controller.catalog import Preset, Sku
 from controller.planning.nodes import NodeDemand
+from controller.planning.registries import PUBLISHED, Registries
 from controller.planning.runtimes import RuntimeChoice
 from controller.planning.sizing import Layout
 
@@ -24,6 +25,10 @@ class Serving:
         nodes: nodes one copy is spread over; each further node holds a copy of its own where this is 1.
         flags: flags of the model server from the user's configuration, without leading dashes; empty text for a flag
             without value.
+        percent: share of each GPU's memory the server is given; 0 leaves it to the server.
+        context: tokens of context there is room for; 0 leaves it to the server.
+        sliced: whether it runs on a slice of a GPU, beside others on the same node.
+        disks: StorageClass of the nodes' local disks, for weights that are downloaded; empty for the disk of the node.
     """
 
     preset: Preset
@@ -31,6 +36,10 @@ class Serving:
     layout: Layout
     nodes: int = 1
     flags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    percent: int = 0
+    context: int = 0
+    sliced: bool = False
+    disks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,7 @@ class Target:
         disk_gib: disk each node needs, in GiB.
         sizes: VM sizes to make nodes of, best first; empty stands for `sku` alone.
         node_class: which provisioner NodeClaims ask.
+        registries: where published images come from.
     """
 
     work: Work
@@ -81,3 +91,4 @@ class Target:
     disk_gib: int
     sizes: tuple[str, ...] = ()
     node_class: NodeClass = DEFAULT_NODE_CLASS
+    registries: Registries = PUBLISHED

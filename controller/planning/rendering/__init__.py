@@ -10,8 +10,10 @@ from typing import Final
 from controller.api.json import Json
 from controller.api.resources import DEPLOYMENTS, JOBS, SERVICES, STATEFUL_SETS, Resource
 from controller.api.workspace import Workspace
+from controller.planning.rendering.images import relocated
 from controller.planning.rendering.names import headless_name, spread_name
 from controller.planning.rendering.objects import APPLIED_HASH
+from controller.planning.rendering.parts import own_image
 from controller.planning.rendering.services import render_services
 from controller.planning.rendering.serving import render_deployment
 from controller.planning.rendering.spread import render_stateful_set
@@ -60,5 +62,6 @@ def render(workspace: Workspace, target: Target) -> Rendering:
     elif isinstance(work, Training):
         workload = render_training(workspace, work, target.demand)
     else:
-        workload = render_template(workspace, work, target.demand)
+        return Rendering(render_template(workspace, work, target.demand), render_services(workspace, work))
+    workload = relocated(workload, target.registries, own_image(workspace.preset))
     return Rendering(workload, render_services(workspace, work))

@@ -34,6 +34,11 @@ class Adapters:
         """How many there are."""
         return len(self.specs)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether any is in a volume of the user's."""
+        return any(spec.source is not None and spec.source.volume is not None for spec in self.specs)
+
     def strengths(self, runtime: Runtime) -> list[Json]:
         """Variables with the strengths, each named like its adapter; only Transformers merges by strength."""
         if runtime is not Runtime.TRANSFORMERS:

@@ -46,8 +46,19 @@ def make_object(
         "ownerReferences": [owner],
     }
     obj: Json = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec}
+    return _sealed(obj, annotations)
+
+
+def resealed(obj: Json) -> Json:
+    """An object whose fields were changed after it was made, with the digest of what it is now."""
+    metadata = dict(obj["metadata"])
+    annotations = {key: value for key, value in metadata.pop("annotations").items() if key != APPLIED_HASH}
+    return _sealed({**obj, "metadata": metadata}, annotations)
+
+
+def _sealed(obj: Json, annotations: Mapping[str, str]) -> Json:
     sealed = {**annotations, APPLIED_HASH: digest([obj, dict(annotations)])}
-    return {**obj, "metadata": {**metadata, "annotations": sealed}}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": sealed}}
 
 
 def owned_labels(workspace: Workspace) -> dict[str, str]:

@@ -16,9 +16,25 @@ SHARED_MEMORY: Final[Json] = {"name": "dshm", "emptyDir": {"medium": "Memory"}}
 
 SHARED_MEMORY_MOUNT: Final[Json] = {"name": "dshm", "mountPath": "/dev/shm"}  # noqa: S108 - not a temporary file
 
+POD_SECURITY: Final = "baseline"
+"""The PodSecurity level every pod we write keeps.
+
+It is not `restricted` because the published images run as root: they name no user, and their weights, caches and
+programs belong to root (kaito-project/kaito `docker/presets`, oras-project/oras and the skopeo image of AKS). All else
+`restricted` asks for holds: no privileges, no capabilities, the runtime's seccomp profile, no volumes of the host.
+"""
+
 CONFINED: Final[Json] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-"""Security context of every container we write: PodSecurity `baseline`, and `restricted` but for the root user, which
-the published images run as."""
+"""Security context of a container that touches nobody else's files."""
+
+READING_ALL: Final[Json] = {**CONFINED, "capabilities": {"drop": ["ALL"], "add": ["DAC_OVERRIDE"]}}
+"""Security context of a container that is given a volume of the user's, whose files may belong to any user: root
+without this one capability could neither read nor write them. PodSecurity `baseline` allows it."""
+
+CPUS_PER_GPU: Final = 1
+MEMORY_GIB_PER_GPU: Final = 2
+"""What is asked for beside each GPU, so little that it fits wherever the GPU does. Pods that ask for nothing are the
+first to be killed when a node's memory runs out."""
 
 POD_BASICS: Final[Json] = {
     "automountServiceAccountToken": False,
@@ -31,7 +47,23 @@ POD_BASICS: Final[Json] = {
 def whole_node(demand: NodeDemand) -> Json:
     """The resources of a container that takes every GPU of its node, or what a partition leaves of them."""
     gpus = {demand.gpu_resource: str(demand.gpus)}
-    return {"requests": gpus, "limits": gpus}
+    beside = {"cpu": str(CPUS_PER_GPU * demand.gpus), "memory": f"{MEMORY_GIB_PER_GPU * demand.gpus}Gi"}
+    return {"requests": {**beside, **gpus}, "limits": gpus}
+
+
+def literal(word: str) -> str:
+    """A user's word in a command, which the kubelet would otherwise read: `$(HF_TOKEN)` would become the token."""
+    return word.replace("$", "$$")
+
+
+INDEX: Final = "POD_INDEX"
+"""The variable with the number of a StatefulSet's pod. KAITO's programs know the first one by it."""
+
+
+def pod_index() -> Json:
+    """The variable with the pod's number."""
+    path = "metadata.labels['apps.kubernetes.io/pod-index']"
+    return {"name": INDEX, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
 def access_token(workspace: Workspace) -> list[Json]:

@@ -24,12 +24,32 @@ for key in /keys/*/.dockerconfigjson; do
   if [ -f "$key" ] && fetch --src-authfile "$key"; then found=yes; break; fi
 done
 if [ -z "$found" ]; then fetch --src-no-creds; fi
-skopeo inspect --format '{{range .Layers}}{{println .}}{{end}}' "dir:$work/image" | while read -r layer; do
-  if [ -n "$layer" ]; then tar -xf "$work/image/${layer#*:}" -C "$work/root" --no-same-owner --exclude='dev/*'; fi
-done
+skopeo inspect --format '{{range .Layers}}{{println .}}{{end}}' "dir:$work/image" > "$work/layers"
+while read -r layer; do
+  if [ -z "$layer" ]; then continue; fi
+  blob="$work/image/${layer#*:}"
+  tar -tf "$blob" > "$work/all"
+  while read -r entry; do
+    name="${entry##*/}"; folder="$work/root/${entry%"$name"}"
+    case "/$entry" in */../*) continue ;; esac
+    case "${entry#./}" in .wh.data|data/*) ;; *) continue ;; esac
+    case "$name" in
+      '') ;;
+      .wh..wh..opq) rm -rf "$folder" ;;
+      .wh.*) rm -rf "$folder${name#.wh.}" ;;
+      *) printf '%s\\n' "$entry" ;;
+    esac
+  done < "$work/all" > "$work/files"
+  if [ -s "$work/files" ]; then tar -xf "$blob" -C "$work/root" --no-same-owner -T "$work/files"; fi
+  chmod -R u+rwX,go+rX "$work/root"
+  find "$work/root" -type l -delete
+done < "$work/layers"
 if [ ! -d "$work/root/data" ]; then echo "image $image holds no folder /data"; exit 1; fi
 cp -R "$work/root/data/." "$target/"
 rm -rf "$work"
+"""
+"""Fetches an image with the first Secret that opens its registry, else with none, and copies what its layers leave of
+the folder /data. An image is data of strangers: nothing else of it is unpacked, and no link in it is followed or kept.
 """
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from controller.api.json import Json
 from controller.api.workspace import DataDestination
 from controller.planning.rendering.images import PUSHER
-from controller.planning.rendering.parts import CONFINED
+from controller.planning.rendering.parts import CONFINED, literal
 from controller.planning.target import Training
 
 NOT_PUSHED: Final = 42
@@ -100,7 +100,7 @@ def render_results(destination: DataDestination | None, work: Training) -> Resul
         "restartPolicy": "Always",
         "command": [
             *("/bin/sh", "-c", PUSH, "push", _HANDOVER_PATH),
-            *(work.output_dir, wish.image, work.preset.name, work.arch),
+            *(literal(work.output_dir), wish.image, work.preset.name, work.arch),
         ],
         "volumeMounts": [
             {**results, "readOnly": True},

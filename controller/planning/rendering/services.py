@@ -5,14 +5,14 @@ from typing import Final
 
 from controller.api.json import Json
 from controller.api.resources import SERVICES
-from controller.api.workspace import Workspace
+from controller.api.workspace import Runtime, Workspace
 from controller.planning.rendering.names import headless_name, leader_pod
 from controller.planning.rendering.objects import make_object, owned_labels
+from controller.planning.rendering.pieces import RENDEZVOUS_PORT
 from controller.planning.rendering.spread import RAY_PORT
 from controller.planning.target import Serving, Templated, Training, Work
 
 SERVICE_PORT: Final = 80
-RENDEZVOUS_PORT: Final = 29500
 DASHBOARD_PORT: Final = 8265
 
 POD_NAME: Final = "statefulset.kubernetes.io/pod-name"
@@ -26,13 +26,15 @@ def render_services(workspace: Workspace, work: Work) -> tuple[Json, ...]:
     """The Services of a workload; nobody speaks to a training run."""
     if isinstance(work, Training):
         return ()
-    if isinstance(work, Serving) and work.nodes > 1:
-        leader = {POD_NAME: leader_pod(workspace)}
-        return _clients(workspace, [_port("http", SERVICE_PORT, work.preset.port)], leader), _headless(workspace)
     ports = [_port("http", SERVICE_PORT, _server_port(work))]
-    if isinstance(work, Serving) and not workspace.wants_load_balancer:
-        ports.append(_port("torch", RENDEZVOUS_PORT, RENDEZVOUS_PORT))
-    return (_clients(workspace, ports, {}),)
+    serving = work if isinstance(work, Serving) else None
+    on_ray = serving is not None and serving.nodes > 1 and serving.runtime.runtime is Runtime.VLLM
+    if serving is not None and not on_ray and not workspace.wants_load_balancer:
+        ports.append(_RENDEZVOUS)
+    if serving is None or serving.nodes == 1:
+        return (_clients(workspace, ports, {}),)
+    leader = {POD_NAME: leader_pod(workspace)}
+    return _clients(workspace, ports, leader), _headless(workspace, _RAY if on_ray else [_RENDEZVOUS])
 
 
 def _clients(workspace: Workspace, ports: list[Json], narrower: Mapping[str, str]) -> Json:
@@ -42,7 +44,7 @@ def _clients(workspace: Workspace, ports: list[Json], narrower: Mapping[str, str
     return make_object(SERVICES, workspace, {"type": kind, "selector": selector, "ports": ports})
 
 
-def _headless(workspace: Workspace) -> Json:
+def _headless(workspace: Workspace, ports: list[Json]) -> Json:
     """The Service that gives each pod a host name, from before it is ready: that is when they look for one another."""
     return make_object(
         SERVICES,
@@ -51,7 +53,7 @@ def _headless(workspace: Workspace) -> Json:
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
             "selector": owned_labels(workspace),
-            "ports": [_port("ray", RAY_PORT, RAY_PORT), _port("dashboard", DASHBOARD_PORT, DASHBOARD_PORT)],
+            "ports": ports,
         },
         name=headless_name(workspace),
     )
@@ -68,3 +70,8 @@ def _server_port(work: Serving | Templated) -> int:
 
 def _port(name: str, port: int, target: int) -> Json:
     return {"name": name, "port": port, "targetPort": target, "protocol": "TCP"}
+
+
+_RENDEZVOUS: Final = _port("torch", RENDEZVOUS_PORT, RENDEZVOUS_PORT)
+_RAY: Final = [_port("ray", RAY_PORT, RAY_PORT), _port("dashboard", DASHBOARD_PORT, DASHBOARD_PORT)]
+"""Ports by which the pods of several nodes speak with one another."""

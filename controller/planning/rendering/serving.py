@@ -4,7 +4,7 @@ from typing import Final
 
 from controller.api.json import Json
 from controller.api.resources import DEPLOYMENTS
-from controller.api.workspace import Workspace
+from controller.api.workspace import Runtime, Workspace
 from controller.catalog import Preset
 from controller.planning.nodes import NodeDemand
 from controller.planning.rendering.adapters import Adapters, render_adapters
@@ -13,6 +13,7 @@ from controller.planning.rendering.objects import make_object, owned_labels, wit
 from controller.planning.rendering.parts import (
     CONFINED,
     POD_BASICS,
+    READING_ALL,
     SHARED_MEMORY,
     SHARED_MEMORY_MOUNT,
     access_token,
@@ -26,9 +27,13 @@ from controller.planning.target import Serving
 
 WEIGHTS_VOLUME: Final = "model-weights"
 WEIGHTS_PATH: Final = "/workspace/weights"
-"""Where the published base image downloads weights to."""
+"""Where the published base image downloads weights to. vLLM is told so by a flag; Transformers keeps what it downloads
+in the folder of Hugging Face's library, which would be lost with the container."""
 
 PERIOD_SECONDS: Final = 10
+
+PULL_SECONDS: Final = 1800
+"""How long a pod may take until its server is started: placing it and pulling images of tens of GiB."""
 
 OLD_POD_FIRST: Final[Json] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 """The old pod goes before the new one comes: the only GPUs are taken until then."""
@@ -41,7 +46,7 @@ def render_deployment(workspace: Workspace, serving: Serving, demand: NodeDemand
         workspace,
         {
             "replicas": demand.count,
-            "progressDeadlineSeconds": serving.preset.readiness_timeout_minutes * 60,
+            "progressDeadlineSeconds": PULL_SECONDS + startup_failures(serving.preset) * PERIOD_SECONDS,
             "selector": {"matchLabels": owned_labels(workspace)},
             "strategy": OLD_POD_FIRST,
             "template": render_pod(workspace, serving, demand),
@@ -57,7 +62,7 @@ def render_pod(workspace: Workspace, serving: Serving, demand: NodeDemand) -> Js
         "affinity": own_nodes(workspace),
         "tolerations": tolerations(demand.gpu_resource),
         "containers": [_container(workspace, serving, demand, adapters)],
-        "volumes": [SHARED_MEMORY, *_weights(workspace, serving.preset), *adapters.volumes],
+        "volumes": [SHARED_MEMORY, *_weights(workspace, serving), *adapters.volumes],
     }
     optional = {
         "initContainers": list(adapters.pullers),
@@ -74,9 +79,8 @@ def startup_failures(preset: Preset) -> int:
 def _container(workspace: Workspace, serving: Serving, demand: NodeDemand, adapters: Adapters) -> Json:
     preset, runtime = serving.preset, serving.runtime.runtime
     spec = preset.runtimes[runtime]
-    mounts = [SHARED_MEMORY_MOUNT, *adapters.mounts]
-    if _downloads(workspace, preset):
-        mounts.append({"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH})
+    weights = {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH}
+    mounts = [SHARED_MEMORY_MOUNT, *([weights] if _downloads(workspace, preset) else []), *adapters.mounts]
     container: Json = {
         "name": workspace.name,
         "image": own_image(workspace.preset) or preset.image_reference,
@@ -88,18 +92,30 @@ def _container(workspace: Workspace, serving: Serving, demand: NodeDemand, adapt
         "readinessProbe": {**_probe(preset), "failureThreshold": 3},
         "volumeMounts": mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": CONFINED,
+        "securityContext": READING_ALL if adapters.foreign else CONFINED,
     }
+    cache = {"HF_HOME": WEIGHTS_PATH} if runtime is Runtime.TRANSFORMERS and _downloads(workspace, preset) else {}
     env = [
-        *({"name": name, "value": value} for name, value in sorted(spec.env.items())),
+        *({"name": name, "value": value} for name, value in sorted({**spec.env, **cache}.items())),
         *access_token(workspace),
         *adapters.strengths(runtime),
     ]
     return container | without_empty({"env": env, "workingDir": spec.working_dir})
 
 
-def _weights(workspace: Workspace, preset: Preset) -> list[Json]:
-    return [{"name": WEIGHTS_VOLUME, "emptyDir": {}}] if _downloads(workspace, preset) else []
+def _weights(workspace: Workspace, serving: Serving) -> list[Json]:
+    """The place for downloaded weights: the node's disk, or a volume on its local ones that goes with the pod."""
+    if not _downloads(workspace, serving.preset):
+        return []
+    if not serving.disks:
+        return [{"name": WEIGHTS_VOLUME, "emptyDir": {}}]
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": serving.disks,
+        "resources": {"requests": {"storage": f"{serving.preset.disk_gib}Gi"}},
+    }
+    template = {"metadata": {"labels": owned_labels(workspace)}, "spec": claim}
+    return [{"name": WEIGHTS_VOLUME, "ephemeral": {"volumeClaimTemplate": template}}]
 
 
 def _downloads(workspace: Workspace, preset: Preset) -> bool:

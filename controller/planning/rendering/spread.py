@@ -1,17 +1,19 @@
-"""The StatefulSet that serves one copy of a model over several nodes: vLLM on a Ray cluster, one pod on each node.
+"""The StatefulSet that serves one copy of a model over several nodes: on a Ray cluster, or by torchrun if in pieces.
 
-The first pod leads: it waits until every node has joined, then serves. The others only lend their GPUs. Programs and
-flags are those of the published base image. Source: kaito-project/kaito `presets/workspace/inference/vllm`.
+On Ray the first pod leads: it waits until every node has joined, then serves. The others only lend their GPUs. Programs
+and flags are those of the published base image. Source: kaito-project/kaito `presets/workspace/inference/vllm`.
 """
 
 from typing import Final
 
 from controller.api.json import Json
 from controller.api.resources import STATEFUL_SETS
-from controller.api.workspace import Workspace
+from controller.api.workspace import Runtime, Workspace
 from controller.planning.nodes import NodeDemand
 from controller.planning.rendering.names import headless_name, leader_address, spread_name
 from controller.planning.rendering.objects import make_object, owned_labels
+from controller.planning.rendering.parts import INDEX, pod_index
+from controller.planning.rendering.pieces import piece_member
 from controller.planning.rendering.placing import apart
 from controller.planning.rendering.serving import PERIOD_SECONDS, render_pod, startup_failures
 from controller.planning.target import Serving
@@ -20,18 +22,18 @@ RAY_PORT: Final = 6379
 
 _JOIN: Final = "/workspace/vllm/multi-node-serving.sh"
 _HEALTH: Final = "/workspace/vllm/multi-node-health-check.py"
-_INDEX: Final = "POD_INDEX"
 _LIVENESS_DELAY_SECONDS: Final = 60
 
-_START: Final = f"""leader="$1"; nodes="$2"; shift 2
-if [ "${_INDEX}" = 0 ]; then
+START: Final = f"""leader="$1"; nodes="$2"; shift 2
+if [ "${INDEX}" = 0 ]; then
   {_JOIN} leader --ray_cluster_size="$nodes" --ray_port={RAY_PORT} || exit 1
   exec "$@"
 fi
 exec {_JOIN} worker --ray_address="$leader" --ray_port={RAY_PORT}
 """
+"""Leads or joins the Ray cluster, by the pod's number; the leader then runs the command it is given."""
 
-_SERVES: Final = f"""[ "${_INDEX}" != 0 ] || exec python3 {_HEALTH} readiness --leader-address="$1" --vllm-port="$2"
+_SERVES: Final = f"""[ "${INDEX}" != 0 ] || exec python3 {_HEALTH} readiness --leader-address="$1" --vllm-port="$2"
 """
 """Whether the model answers. Pods that only lend GPUs always count as ready: a rollout would wait for them for ever."""
 
@@ -40,16 +42,17 @@ def render_stateful_set(workspace: Workspace, serving: Serving, demand: NodeDema
     """The StatefulSet that serves one copy over all nodes."""
     pod = render_pod(workspace, serving, demand)
     (server,) = pod["spec"]["containers"]
+    member = _ray_member if serving.runtime.runtime is Runtime.VLLM else piece_member
     spec = {
         **pod["spec"],
         "affinity": {**pod["spec"]["affinity"], **apart(workspace)},
-        "containers": [_member(workspace, serving, server)],
+        "containers": [member(workspace, serving, server)],
     }
     return make_object(
         STATEFUL_SETS,
         workspace,
         {
-            "replicas": demand.count,
+            "replicas": serving.nodes,
             "serviceName": headless_name(workspace),
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": owned_labels(workspace)},
@@ -59,19 +62,15 @@ def render_stateful_set(workspace: Workspace, serving: Serving, demand: NodeDema
     )
 
 
-def _member(workspace: Workspace, serving: Serving, server: Json) -> Json:
+def _ray_member(workspace: Workspace, serving: Serving, server: Json) -> Json:
     """The container of the leader and of the others: which of them it is, it learns from the pod's number."""
     preset, leader = serving.preset, leader_address(workspace)
-    index = {
-        "name": _INDEX,
-        "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}},
-    }
     serves = _probe(["/bin/sh", "-c", _SERVES, "serves", leader, str(preset.port)])
     alive = _probe(["python3", _HEALTH, "liveness", f"--leader-address={leader}", f"--ray-port={RAY_PORT}"])
     return {
         **server,
-        "command": ["/bin/sh", "-c", _START, "start", leader, str(serving.nodes), *server["command"]],
-        "env": [index, *server.get("env", [])],
+        "command": ["/bin/sh", "-c", START, "start", leader, str(serving.nodes), *server["command"]],
+        "env": [pod_index(), *server.get("env", [])],
         "startupProbe": {**serves, "failureThreshold": startup_failures(preset)},
         "readinessProbe": {**serves, "failureThreshold": 3},
         "livenessProbe": {**alive, "initialDelaySeconds": _LIVENESS_DELAY_SECONDS, "failureThreshold": 3},

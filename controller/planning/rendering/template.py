@@ -8,11 +8,11 @@ from controller.api.workspace import Workspace
 from controller.planning.nodes import NodeDemand
 from controller.planning.rendering.objects import make_object, owned_labels
 from controller.planning.rendering.placing import own_nodes, tolerations
-from controller.planning.rendering.serving import OLD_POD_FIRST
+from controller.planning.rendering.serving import OLD_POD_FIRST, PULL_SECONDS
 from controller.planning.target import Templated
 
 START_SECONDS: Final = 1800
-"""How long the user's pods may take to become ready before that is told; a large image takes minutes to pull."""
+"""How long the user's server may take from its start until it is ready before that is told."""
 
 
 def render_template(workspace: Workspace, work: Templated, demand: NodeDemand) -> Json:
@@ -29,7 +29,7 @@ def render_template(workspace: Workspace, work: Templated, demand: NodeDemand) -
         workspace,
         {
             "replicas": demand.count,
-            "progressDeadlineSeconds": START_SECONDS,
+            "progressDeadlineSeconds": PULL_SECONDS + START_SECONDS,
             "selector": {"matchLabels": owned_labels(workspace)},
             "strategy": OLD_POD_FIRST,
             "template": {"metadata": metadata, "spec": spec},

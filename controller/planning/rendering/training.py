@@ -10,13 +10,14 @@ from controller.api import labels
 from controller.api.json import Json
 from controller.api.resources import JOBS
 from controller.api.workspace import Workspace
-from controller.catalog import Tuning
+from controller.catalog import Preset, Tuning
 from controller.planning.nodes import NodeDemand
 from controller.planning.rendering.data import Data, render_data
 from controller.planning.rendering.objects import digest, make_object, owned_labels, without_empty
 from controller.planning.rendering.parts import (
     CONFINED,
     POD_BASICS,
+    READING_ALL,
     SHARED_MEMORY,
     SHARED_MEMORY_MOUNT,
     access_token,
@@ -50,11 +51,10 @@ _PHI_3_MODULES: Final = "k_proj,q_proj,v_proj,o_proj,gate_proj,down_proj,up_proj
 
 def render_training(workspace: Workspace, work: Training, demand: NodeDemand) -> Json:
     """The Job that tunes the model."""
-    tuning = work.preset.tuning
     asked = workspace.tuning
-    if tuning is None or asked is None:
-        raise ValueError(f"{work.preset.name} cannot be tuned, or nobody asked for it")
-    data = render_data(asked.input)
+    if asked is None:
+        raise ValueError("nobody asked for a training run")
+    data = render_data(asked.input, _image(workspace, work))
     results = render_results(asked.output, work)
     metadata = {
         "labels": owned_labels(workspace),
@@ -68,7 +68,7 @@ def render_training(workspace: Workspace, work: Training, demand: NodeDemand) ->
             "activeDeadlineSeconds": MAX_SECONDS,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules(workspace, results)},
-            "template": {"metadata": metadata, "spec": _pod(workspace, work, tuning, demand, data, results)},
+            "template": {"metadata": metadata, "spec": _pod(workspace, work, demand, data, results)},
         },
         annotations={INTENT: digest(work.intent)},
     )
@@ -81,27 +81,19 @@ def _failure_rules(workspace: Workspace, results: Results) -> list[Json]:
     return [disrupted, {"action": "FailJob", "onExitCodes": not_pushed}] if results.sidecars else [disrupted]
 
 
-def _pod(
-    workspace: Workspace, work: Training, tuning: Tuning, demand: NodeDemand, data: Data, results: Results
-) -> Json:
+def _pod(workspace: Workspace, work: Training, demand: NodeDemand, data: Data, results: Results) -> Json:
     config = {
         "name": "config",
         "downwardAPI": {
             "items": [{"path": _CONFIG_FILE, "fieldRef": {"fieldPath": f"metadata.annotations['{DOCUMENT}']"}}]
         },
     }
-    mounts = [
-        SHARED_MEMORY_MOUNT,
-        {"name": "config", "mountPath": _CONFIG_PATH, "readOnly": True},
-        data.mount,
-        *results.mounts,
-    ]
     spec: Json = {
         **POD_BASICS,
         "restartPolicy": "Never",
         "affinity": own_nodes(workspace),
         "tolerations": tolerations(demand.gpu_resource),
-        "containers": [_trainer(workspace, work, tuning, demand, mounts, results)],
+        "containers": [_trainer(workspace, work, demand, data, results)],
         "volumes": [SHARED_MEMORY, config, *data.volumes, *results.volumes],
     }
     optional = {
@@ -111,9 +103,18 @@ def _pod(
     return {**spec, **without_empty(optional)}
 
 
-def _trainer(
-    workspace: Workspace, work: Training, tuning: Tuning, demand: NodeDemand, mounts: list[Json], results: Results
-) -> Json:
+def _tuning(preset: Preset) -> Tuning:
+    if preset.tuning is None:
+        raise ValueError(f"{preset.name} cannot be tuned")
+    return preset.tuning
+
+
+def _image(workspace: Workspace, work: Training) -> str:
+    return own_image(workspace.preset) or _tuning(work.preset).image.reference
+
+
+def _trainer(workspace: Workspace, work: Training, demand: NodeDemand, data: Data, results: Results) -> Json:
+    tuning = _tuning(work.preset)
     # One process for each GPU, each with a whole copy of the model.
     launch = {**tuning.spec.launch_params, "num_processes": str(demand.gpus)}
     env = {**tuning.spec.env, "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
@@ -121,12 +122,17 @@ def _trainer(
         env["DEFAULT_TARGET_MODULES"] = _PHI_3_MODULES
     container: Json = {
         "name": workspace.name,
-        "image": own_image(workspace.preset) or tuning.image.reference,
+        "image": _image(workspace, work),
         "command": results.wrap(replace(tuning.spec, launch_params=launch).argv()),
         "env": [*({"name": name, "value": value} for name, value in sorted(env.items())), *access_token(workspace)],
         "resources": whole_node(demand),
-        "volumeMounts": mounts,
+        "volumeMounts": [
+            SHARED_MEMORY_MOUNT,
+            {"name": "config", "mountPath": _CONFIG_PATH, "readOnly": True},
+            data.mount,
+            *results.mounts,
+        ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": CONFINED,
+        "securityContext": CONFINED if data.fetchers and results.sidecars else READING_ALL,
     }
     return container | without_empty({"workingDir": tuning.spec.working_dir})

@@ -14,6 +14,7 @@ from controller.planning.target import Target
 from tests.unit.planning.builders import V100, workspace_object
 
 CATALOG = load_catalog()
+A10 = "Standard_NV36ads_A10_v5"
 A100 = "Standard_NC24ads_A100_v4"
 A100_4 = "Standard_NC96ads_A100_v4"
 SELECTOR = {"matchLabels": {"apps": "phi-3"}}
@@ -33,20 +34,20 @@ def manifest(
     return {**obj, **work}
 
 
-def target_of(obj: Json, config: str | None = None) -> Target:
-    """The target of a manifest, whose ConfigMap, where it names one, holds a text."""
+def target_of(obj: Json, config: str | None = None, **site: Any) -> Target:
+    """The target of a manifest, whose ConfigMap, where it names one, holds a text; `site` is said of the place."""
 
     def config_maps(namespace: str, name: str) -> Mapping[str, str] | None:
         return None if config is None else {INFERENCE_KEY: config, TRAINING_KEY: config}
 
-    found = resolve(parse_workspace(obj), obj, Site(CATALOG, config_maps=config_maps))
+    found = resolve(parse_workspace(obj), obj, Site(CATALOG, config_maps=config_maps, **site))
     assert isinstance(found, Target), f"found wanting: {[problem.text for problem in found]}"
     return found
 
 
-def rendered(obj: Json, config: str | None = None) -> Rendering:
+def rendered(obj: Json, config: str | None = None, **site: Any) -> Rendering:
     """The objects of a manifest."""
-    return render(parse_workspace(obj), target_of(obj, config))
+    return render(parse_workspace(obj), target_of(obj, config, **site))
 
 
 def served(name: str, sku: str = A100, **more: Any) -> Json:

@@ -68,8 +68,10 @@ esac
 """
 
 
-def pull(place: Path, layers: dict[str, dict[str, str]], refused: str = "nothing") -> subprocess.CompletedProcess[str]:
-    """Runs the puller's script with a skopeo that hands out layers made of the given files."""
+def pull(
+    place: Path, layers: dict[str, dict[str, str]], refused: str = "no such word", links: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the puller's script with a skopeo that hands out layers made of the given files, the first with links."""
     for name in ("bin", "layers", "files", "keys", "scratch", "target"):
         (place / name).mkdir()
     (place / "bin" / "skopeo").write_text(SKOPEO)
@@ -79,6 +81,8 @@ def pull(place: Path, layers: dict[str, dict[str, str]], refused: str = "nothing
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
+        for path, target in (links or {}).items() if layer == "1" else ():
+            (folder / path).symlink_to(target)
         subprocess.run(["tar", "-cf", str(place / "layers" / layer), "-C", str(folder), "."], check=True)
     (place / "keys" / "one").mkdir()
     (place / "keys" / "one" / ".dockerconfigjson").write_text("{}")
@@ -96,6 +100,32 @@ def test_later_layers_overwrite_earlier_ones(tmp_path: Path) -> None:
     target = tmp_path / "target"
     assert {path.name: path.read_text() for path in target.iterdir()} == {"adapter_config.json": "new", "extra": "x"}
     assert list((tmp_path / "scratch").iterdir()) == [], "the layers are not kept"
+
+
+def test_what_a_later_layer_deletes_is_gone(tmp_path: Path) -> None:
+    old = {"data/a": "x", "data/b": "x", "data/old/c": "x", "data/kept/d": "x"}
+    new = {"data/.wh.a": "", "data/old/.wh..wh..opq": "", "data/old/e": "new"}
+    assert pull(tmp_path, {"1": old, "2": new}).returncode == 0
+    target = tmp_path / "target"
+    found = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert found == {"b", "old/e", "kept/d"}
+
+
+def test_only_the_data_are_unpacked_and_no_link_leads_out(tmp_path: Path) -> None:
+    """A layer of a malicious image writes through a link that an earlier one has left."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    layers = {"1": {"data/a": "x", "usr/bin/sh": "evil"}, "2": {"data/link/b": "evil"}}
+    ended = pull(tmp_path, layers, links={"data/link": str(victim), "data/secret": "/etc/passwd", "etc": "/etc"})
+    assert ended.returncode == 0, ended.stderr
+    assert list(victim.iterdir()) == []
+    target = tmp_path / "target"
+    assert {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()} == {"a", "link/b"}
+
+
+def test_names_may_hold_blanks_and_any_letters(tmp_path: Path) -> None:
+    assert pull(tmp_path, {"1": {"data/odd name é\\n": "x"}}).returncode == 0
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["odd name é\\n"]
 
 
 def test_a_secret_that_does_not_fit_is_followed_by_a_try_without(tmp_path: Path) -> None:

@@ -8,7 +8,20 @@ from controller.planning.rendering import APPLIED_HASH
 from controller.planning.rendering.command import server_command
 from controller.planning.target import Serving
 from tests.unit.planning.builders import UID, V100
-from tests.unit.planning.rendering.kit import A100, A100_4, CATALOG, manifest, pod, rendered, served, server, target_of
+from tests.unit.planning.rendering.kit import (
+    A10,
+    A100,
+    A100_4,
+    CATALOG,
+    manifest,
+    pod,
+    rendered,
+    served,
+    server,
+    target_of,
+)
+
+LLAMA = {"preset": {"name": "llama-3.1-8b-instruct"}}
 
 
 def test_a_v100_gets_transformers_in_float16_from_the_image_that_carries_the_weights() -> None:
@@ -34,6 +47,17 @@ def test_weights_that_are_downloaded_get_a_place_and_the_users_token() -> None:
     assert "--download-dir=/workspace/weights" in server(found)["command"]
 
 
+@pytest.mark.parametrize(("sku", "local"), [(A100, True), (A10, False)], ids=["a size with NVMe", "a size without"])
+def test_weights_go_to_local_disks_where_there_are_some_and_something_provides_them(sku: str, local: bool) -> None:
+    volumes = {
+        each["name"]: each for each in pod(rendered(manifest(sku, inference=LLAMA), local_disks="nvme"))["volumes"]
+    }
+    assert ("ephemeral" in volumes["model-weights"]) is local
+    if local:
+        claim = volumes["model-weights"]["ephemeral"]["volumeClaimTemplate"]["spec"]
+        assert (claim["storageClassName"], claim["resources"]["requests"]) == ("nvme", {"storage": "95Gi"})
+
+
 def test_weights_in_the_image_need_no_place() -> None:
     found = rendered(manifest())
     assert [volume["name"] for volume in pod(found)["volumes"]] == ["dshm"]
@@ -54,8 +78,33 @@ def test_pods_run_on_the_workspaces_own_nodes_only() -> None:
 
 def test_each_node_serves_a_copy_of_a_model_that_fits_one_and_each_pod_takes_every_gpu() -> None:
     found = rendered(manifest(A100_4, 2))
-    assert server(found)["resources"] == {"requests": {"nvidia.com/gpu": "4"}, "limits": {"nvidia.com/gpu": "4"}}
+    assert server(found)["resources"]["limits"] == {"nvidia.com/gpu": "4"}
     assert (found.workload["kind"], found.workload["spec"]["replicas"]) == ("Deployment", 2)
+
+
+def test_a_pod_asks_for_some_cpu_and_memory_so_that_it_is_not_the_first_to_be_evicted() -> None:
+    requests = server(rendered(manifest(A100_4)))["resources"]["requests"]
+    assert requests == {"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": "4"}
+
+
+def test_pulling_the_image_does_not_count_as_loading_the_model() -> None:
+    found = rendered(manifest())
+    probe = server(found)["startupProbe"]
+    assert found.workload["spec"]["progressDeadlineSeconds"] > probe["periodSeconds"] * probe["failureThreshold"]
+
+
+def test_what_transformers_downloads_outlives_its_container() -> None:
+    found = rendered(manifest(A100, annotations={labels.RUNTIME: "transformers"}, inference=LLAMA))
+    assert {"name": "HF_HOME", "value": "/workspace/weights"} in server(found)["env"]
+    assert {"name": "model-weights", "mountPath": "/workspace/weights"} in server(found)["volumeMounts"]
+
+
+def test_only_who_is_given_a_volume_of_the_users_may_touch_files_of_others() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "clerk"}}
+    adapters = [{"source": {"name": "clerk", "volumeSource": claim}}]
+    found = server(rendered(served("phi-3-mini-4k-instruct", adapters=adapters)))
+    assert found["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["DAC_OVERRIDE"]}
+    assert "add" not in server(rendered(served("phi-3-mini-4k-instruct")))["securityContext"]["capabilities"]
 
 
 def test_the_old_pod_goes_first_because_it_holds_the_gpu() -> None:
@@ -105,6 +154,31 @@ def _compiles(name: str) -> bool:
     """Whether admission refuses the preset, because its kernels are compiled with a toolkit nobody brings."""
     preset = CATALOG.preset(name)
     return preset is not None and any(spec.cuda_toolkit for spec in preset.runtimes.values())
+
+
+def test_a_server_that_cannot_look_for_the_context_that_fits_is_told() -> None:
+    """KAITO's images with weights inside start vLLM 0.8.5, which ends where the model's own context has no room."""
+    small, large = (server(rendered(served("phi-3-mini-128k-instruct", sku)))["command"] for sku in (A10, A100))
+    (told,) = (int(word.partition("=")[2]) for word in small if word.startswith("--max-model-len="))
+    assert 2048 <= told < 131072
+    assert [word for word in large if word.startswith("--max-model-len=")] == [], "131072 tokens fit"
+    assert "--max-model-len=1024" in configured(CONFIG, "phi-3-mini-128k-instruct", A10), "the user's word stands"
+    assert "--max-model-len=auto" in server(rendered(served("llama-3.1-8b-instruct", A10)))["command"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sku", "said"),
+    [("phi-4-mini-instruct", A100_4, True), ("phi-4-mini-instruct", A100, False), ("falcon-7b", A100_4, False)],
+    ids=["several copies", "one copy", "a release without the flag"],
+)
+def test_copies_on_one_node_do_not_each_take_half_of_its_memory(name: str, sku: str, said: bool) -> None:
+    assert ("--kaito-kv-cache-cpu-memory-utilization=0" in server(rendered(served(name, sku)))["command"]) is said
+
+
+def test_a_slice_of_a_gpu_leaves_the_memory_of_the_node_to_the_others() -> None:
+    work = target_of(served("phi-4-mini-instruct")).work
+    assert isinstance(work, Serving)
+    assert "--kaito-kv-cache-cpu-memory-utilization=0" in server_command(replace(work, sliced=True))
 
 
 CONFIG = """
