@@ -13,6 +13,7 @@ from controller.planning.claim_words import told_for
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Node, Observed
 from controller.planning.progress import counted
+from controller.planning.provisioning import UNTRIED, Provisioning
 
 CLAIM_MESSAGE_CHARACTERS: Final = 400
 """Characters of a claim's message that are shown on the Workspace."""
@@ -31,18 +32,20 @@ _NO_NODES: Final = "no nodes are needed any more: the training run is over"
 
 def node_conditions(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
     """MachineReady, NodesReady and ResourceReady, which hold whatever becomes of the workload."""
-    machines = told_for(demand.kind, machine_condition(demand, plan, observed.claims))
+    machines = told_for(demand.kind, machine_condition(demand, plan, observed.claims, observed.provisioning))
     nodes = nodes_condition(demand, plan)
     return [machines, nodes, resource_condition(demand, plan, machines, nodes)]
 
 
-def machine_condition(demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim]) -> Condition:
+def machine_condition(
+    demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim], known: Provisioning = UNTRIED
+) -> Condition:
     """MachineReady: whether every claim made for the Workspace is ready, else what holds up the first that is not."""
     active = sorted((claim for claim in claims if not claim.deleting), key=lambda claim: claim.name)
     ready = sum(claim.ready for claim in active)
     if demand.count == 0 and not active:
         return Condition(ConditionType.MACHINE_READY, TRUE, Reason.NO_MACHINES_NEEDED, _NO_NODES)
-    needed = len(active) + len(plan.create)
+    needed = len(active) + len(plan.create) + plan.held
     existing = len(plan.members) + len(plan.take)
     if needed == 0 and existing >= demand.count:
         text = f"{counted(existing, 'existing node')} in use"
@@ -51,14 +54,14 @@ def machine_condition(demand: NodeDemand, plan: NodePlan, claims: Sequence[Claim
         text = (
             f"{existing} of {counted(demand.count, 'node')} found, and this installation makes none: {_wanted(demand)}"
         )
-        return Condition(ConditionType.MACHINE_READY, FALSE, Reason.NODES_PENDING, text)
+        return Condition(ConditionType.MACHINE_READY, FALSE, Reason.NODES_MISSING, text)
     if needed and ready == needed:
         text = f"{ready} of {counted(needed, 'machine')} ready"
         return Condition(ConditionType.MACHINE_READY, TRUE, Reason.MACHINES_READY, text)
-    return _held_up(active, ready, max(needed, 1))
+    return _held_up(active, ready, max(needed, 1), known, waits=bool(plan.held))
 
 
-def _held_up(active: Sequence[Claim], ready: int, needed: int) -> Condition:
+def _held_up(active: Sequence[Claim], ready: int, needed: int, known: Provisioning, *, waits: bool) -> Condition:
     """The claim people must act on comes before those that merely take their time."""
     progress = f"{ready} of {counted(needed, 'machine')} ready"
     held = [(holdup, claim) for claim in active if not claim.ready and (holdup := claim.holdup) is not None]
@@ -66,6 +69,10 @@ def _held_up(active: Sequence[Claim], ready: int, needed: int) -> Condition:
         holdup, claim = min(held, key=lambda pair: (pair[0].status != FALSE, is_waiting(pair[0].reason), pair[1].name))
         text = f"{progress}; {claim.name}: {shorten(holdup.message, CLAIM_MESSAGE_CHARACTERS)}"
         return Condition(ConditionType.MACHINE_READY, FALSE, holdup.reason or Reason.MACHINES_PENDING, text)
+    if known.failures:
+        following = f"the next is made after {known.next_try}" if waits else "another one is under way"
+        text = f"{progress}; {known.failures} in a row came to nothing, {following}; the last: {known.message}"
+        return Condition(ConditionType.MACHINE_READY, FALSE, known.reason, text)
     waiting = next((claim.name for claim in active if not claim.ready), "")
     text = f"{progress}; {waiting}: no provisioner has reported on it yet" if waiting else progress
     return Condition(ConditionType.MACHINE_READY, FALSE, Reason.MACHINES_PENDING, text)
@@ -80,7 +87,13 @@ def nodes_condition(demand: NodeDemand, plan: NodePlan) -> Condition:
         return Condition(ConditionType.NODES_READY, TRUE, Reason.RESOURCES_READY, text)
     lacking = [node for node in plan.members if node not in plan.usable]
     if lacking:
-        return _node_trouble(demand, lacking[0])
+        trouble = _node_trouble(demand, lacking[0])
+        since = plan.troubled.get(lacking[0].name)
+        rest = f"; so since {since}, another takes its place if that lasts {demand.patience:.0f} s" if since else ""
+        return replace(trouble, message=f"{trouble.message}{rest}")
+    if not demand.provision and len(plan.members) + len(plan.take) < demand.count:
+        text = f"{len(plan.usable)} of {counted(demand.count, 'node')} ready: {_wanted(demand)}"
+        return Condition(ConditionType.NODES_READY, FALSE, Reason.NODES_MISSING, text)
     text = f"{len(plan.usable)} of {counted(demand.count, 'node')} ready; waiting for nodes to join the cluster"
     return Condition(ConditionType.NODES_READY, FALSE, Reason.NODES_PENDING, text)
 
@@ -93,6 +106,8 @@ def resource_condition(demand: NodeDemand, plan: NodePlan, machines: Condition, 
 
 
 def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
+    if node.deleting:
+        return _node_not_ready(f"node {node.name} is being deleted")
     if node.unschedulable:
         return _node_not_ready(f"node {node.name} is cordoned")
     if not node.ready:

@@ -1,34 +1,25 @@
 """What keeps a Workspace's pods from serving, read from their status and put into one reason and one sentence."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
-from controller.api.json import Json, is_deleting, name_of
-from controller.api.messages import shorten
+from controller.api.conditions import FALSE, TRUE
+from controller.api.json import Json, is_deleting, metadata_of, name_of, uid_of
 from controller.api.reasons import Reason
-
-_IMAGE_REASONS: Final = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+from controller.planning.containers import (
+    Trouble,
+    container_trouble,
+    cut,
+    is_running,
+    running_since,
+    startup_budgets,
 )
-_CRASH_REASONS: Final = frozenset({"CrashLoopBackOff", "StartError"})
-_CREATE_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
-"""States of a container that cannot be made: a Secret or ConfigMap that is missing, a folder that is not there."""
-_START_REASONS: Final = frozenset({"RunContainerError"})
-_OUT_OF_MEMORY: Final = "OOMKilled"
-
-_STOPPED: Final = frozenset({0, 137, 143})
-"""Exit codes of a server that was told to stop, as the kubelet does once the start-up probe has run out."""
-
-_LOOP: Final = 2
-"""Restarts after which a container that runs again is still told to crash, until its pod is ready."""
 
 _ENDED: Final = frozenset({"Failed", "Succeeded"})
 """Phases of pods that lie about until they are collected, such as evicted ones; their successors tell the present."""
-
-MESSAGE_CHARACTERS: Final = 256
-"""Characters of a foreign message that are passed on."""
-
 
 _MOUNTS: Final = (
     ("configMap", "ConfigMap", "name"),
@@ -37,18 +28,43 @@ _MOUNTS: Final = (
 )
 """Volumes that stand for another object: the field, the kind, and where its name is."""
 
+NOTHING_KNOWN: Final[Json] = {}
+"""A workload of which nothing is known."""
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a pod does not serve."""
+NO_REPORTS: Final[Mapping[str, Trouble]] = MappingProxyType({})
+"""No node has said anything."""
 
-    reason: Reason
-    message: str
+_DISRUPTED: Final = "DisruptionTarget"
+"""The pod condition that tells that something took, or is about to take, the pod off its node."""
+
+_SUCCEEDS_WITHIN: Final = 120.0
+"""Seconds within which a pod that was made after another had been evicted counts as its successor."""
+
+_OF_VOLUMES: Final = re.compile(
+    r"persistentvolumeclaim|persistent volume|volume node affinity|binding volumes", re.IGNORECASE
+)
+"""The scheduler's words where it is volumes that keep a pod from a node."""
+
+_GRAVEST_FIRST: Final = (
+    Reason.OUT_OF_MEMORY,
+    Reason.CONTAINER_CRASHING,
+    Reason.CONTAINER_NOT_CREATED,
+    Reason.IMAGE_PULL_FAILED,
+    Reason.STARTUP_TIMEOUT,
+    Reason.OBJECT_REFUSED,
+    Reason.VOLUME_NOT_MOUNTED,
+    Reason.POD_NETWORK_FAILED,
+    Reason.VOLUME_NOT_BOUND,
+    Reason.UNSCHEDULABLE,
+    Reason.IMAGE_PULL_THROTTLED,
+    Reason.READINESS_LOST,
+    Reason.POD_EVICTED,
+)
 
 
 def is_ready(pod: Json) -> bool:
     """Whether the pod is Ready and staying."""
-    return not is_deleting(pod) and _condition(pod, "Ready").get("status") == "True"
+    return not is_deleting(pod) and _condition(pod, "Ready").get("status") == TRUE
 
 
 def ready_since(pod: Json) -> str:
@@ -61,27 +77,54 @@ def main_containers(pod: Json) -> list[Json]:
     return (pod.get("status") or {}).get("containerStatuses") or []
 
 
-_GRAVEST_FIRST: Final = (
-    Reason.OUT_OF_MEMORY,
-    Reason.CONTAINER_CRASHING,
-    Reason.CONTAINER_NOT_CREATED,
-    Reason.IMAGE_PULL_FAILED,
-    Reason.STARTUP_TIMEOUT,
-    Reason.UNSCHEDULABLE,
-)
-
-
-def first_trouble(pods: Iterable[Json]) -> Trouble | None:
+def first_trouble(pods: Iterable[Json], workload: Json, reports: Mapping[str, Trouble] = NO_REPORTS) -> Trouble | None:
     """The gravest trouble among pods that are not ready, in a stable order; None when they merely start.
 
     A pod that finds no place while an older one still goes away waits for its place, as in every roll-out where the
     old pod goes first.
+
+    Args:
+        pods: the pods.
+        workload: what makes them.
+        reports: what nodes said of pods, by their UID.
     """
     found = sorted(pods, key=name_of)
-    troubles = [trouble for pod in found if (trouble := trouble_of(pod)) is not None]
+    troubles = [trouble for pod in found if (trouble := trouble_of(pod, workload, reports)) is not None]
     if any(is_deleting(pod) for pod in found):
         troubles = [trouble for trouble in troubles if trouble.reason is not Reason.UNSCHEDULABLE]
+    troubles += _evictions(found)
     return min(troubles, key=lambda trouble: _GRAVEST_FIRST.index(trouble.reason), default=None)
+
+
+def trouble_of(
+    pod: Json, workload: Json = NOTHING_KNOWN, reports: Mapping[str, Trouble] = NO_REPORTS
+) -> Trouble | None:
+    """What is wrong with one pod; None when it is ready, over, leaving, or merely starting.
+
+    Args:
+        pod: the pod.
+        workload: what made it.
+        reports: what nodes said of pods, by their UID.
+    """
+    if is_ready(pod) or is_over(pod):
+        return None
+    trouble = _first_container_trouble(pod, startup_budgets(workload))
+    if trouble is not None:
+        return trouble
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled.get("status") == FALSE and scheduled.get("reason") == "Unschedulable":
+        return _unplaced(pod, str(scheduled.get("message") or ""), workload)
+    if waits_for_its_node(pod):
+        return reports.get(uid_of(pod))
+    return _readiness_lost(pod)
+
+
+def first_failure(pods: Iterable[Json]) -> Trouble | None:
+    """What the first container that failed in a pod that is over ended with; None when none did."""
+    for pod in sorted(pods, key=name_of):
+        if _phase(pod) == "Failed" and (trouble := _first_container_trouble(pod, {})) is not None:
+            return trouble
+    return None
 
 
 def standing(pods: Iterable[Json], workload: Json) -> str:
@@ -93,35 +136,26 @@ def standing(pods: Iterable[Json], workload: Json) -> str:
     """
     for pod in sorted(pods, key=name_of):
         if is_deleting(pod):
-            return f"pod {name_of(pod)} is ending first"
-        if not is_ready(pod) and (pod.get("status") or {}).get("phase") not in _ENDED:
+            cause = _disruption(pod)
+            return f"pod {name_of(pod)} is ending first" + (f": {cause}" if cause else "")
+        if not is_ready(pod) and _phase(pod) not in _ENDED:
             return f"pod {name_of(pod)} {_standing_of(pod, workload)}"
     return ""
 
 
-def _standing_of(pod: Json, workload: Json) -> str:
-    containers = main_containers(pod)
-    running = [container for container in containers if _running(container)]
-    if _condition(pod, "PodScheduled").get("status") != "True" and not containers:
-        return "is being placed on a node"
-    if containers and len(running) == len(containers):
-        since = str(running[0]["state"]["running"].get("startedAt") or "")
-        return f"runs{f' since {since}' if since else ''} and is not ready yet: the model is being loaded"
-    initial = (pod.get("status") or {}).get("initContainerStatuses") or []
-    busy = next((str(each.get("name")) for each in initial if _running(each)), "")
-    if busy:
-        return f"is prepared by its container {busy}"
-    if _condition(pod, "PodReadyToStartContainers").get("status") == "False":
-        needed = mounted(workload)
-        return "waits for its network and volumes" + (f": {', '.join(needed)}" if needed else "")
-    return "pulls its image"
+def waits_for_its_node(pod: Json) -> bool:
+    """Whether its node has yet to prepare the pod's network and volumes; only the node tells what keeps it."""
+    unprepared = _condition(pod, "PodReadyToStartContainers").get("status") == FALSE
+    return unprepared and _is_placed(pod) and not is_over(pod)
+
+
+def is_over(pod: Json) -> bool:
+    """Whether the pod has ended or is on its way out."""
+    return is_deleting(pod) or _phase(pod) in _ENDED
 
 
 def mounted(workload: Json) -> list[str]:
-    """What must be in the namespace before the pods can start, such as `Secret data-key`.
-
-    The kubelet tells of what is missing in an event only, which is not ours to read; so what is needed is named.
-    """
+    """What must be in the namespace before the pods can start, such as `Secret data-key`."""
     template = (workload.get("spec") or {}).get("template") or {}
     found = []
     for volume in (template.get("spec") or {}).get("volumes") or []:
@@ -132,86 +166,111 @@ def mounted(workload: Json) -> list[str]:
     return sorted(found)
 
 
-def trouble_of(pod: Json) -> Trouble | None:
-    """What is wrong with one pod; None when it is ready, over, leaving, or merely starting."""
-    status = pod.get("status") or {}
-    if is_ready(pod) or is_deleting(pod) or status.get("phase") in _ENDED:
+def _standing_of(pod: Json, workload: Json) -> str:
+    containers = main_containers(pod)
+    running = [container for container in containers if is_running(container)]
+    if not _is_placed(pod) and not containers:
+        return "is being placed on a node"
+    if containers and len(running) == len(containers):
+        since = running_since(running[0])
+        return f"runs{f' since {since}' if since else ''} and is not ready yet: {_probed(running, workload)}"
+    initial = (pod.get("status") or {}).get("initContainerStatuses") or []
+    busy = next((str(each.get("name")) for each in initial if is_running(each)), "")
+    if busy:
+        return f"is prepared by its container {busy}"
+    if _condition(pod, "PodReadyToStartContainers").get("status") == FALSE:
+        needed = mounted(workload)
+        return "waits for its network and volumes" + (f": {', '.join(needed)}" if needed else "")
+    return "pulls its image"
+
+
+def _probed(running: list[Json], workload: Json) -> str:
+    """What a pod whose containers all run is waited for."""
+    budgets = startup_budgets(workload)
+    passed = all(container.get("started") for container in running)
+    if passed and any(str(container.get("name")) in budgets for container in running):
+        return "it has started and its readiness probe does not pass"
+    return "the model is being loaded"
+
+
+def _unplaced(pod: Json, message: str, workload: Json) -> Trouble:
+    if not _OF_VOLUMES.search(message):
+        return Trouble(Reason.UNSCHEDULABLE, f"pod {name_of(pod)} has no node: {cut(message)}")
+    prefix = "PersistentVolumeClaim "
+    claims = [each.removeprefix(prefix) for each in mounted(workload) if each.startswith(prefix)]
+    of = f" (PersistentVolumeClaim {', '.join(claims)})" if claims else ""
+    return Trouble(Reason.VOLUME_NOT_BOUND, f"pod {name_of(pod)} waits for its volume{of}: {cut(message)}")
+
+
+def _readiness_lost(pod: Json) -> Trouble | None:
+    """A pod whose containers all run and that turned unready after their start has been ready in between."""
+    ready, containers = _condition(pod, "Ready"), main_containers(pod)
+    begins = [running_since(container) for container in containers]
+    since = str(ready.get("lastTransitionTime") or "")
+    if ready.get("status") != FALSE or not since or not begins or not all(begins) or since <= max(begins):
         return None
-    for container in _containers(status):
-        trouble = _container_trouble(name_of(pod), container)
-        if trouble is not None:
-            return trouble
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        return Trouble(Reason.UNSCHEDULABLE, f"pod {name_of(pod)} has no node: {_cut(scheduled.get('message'))}")
-    return None
+    silent = next((str(each.get("name")) for each in containers if not each.get("ready")), "")
+    of = f", container {silent}," if silent else ""
+    text = f"pod {name_of(pod)}{of} has stopped answering its readiness probe since {since}"
+    return Trouble(Reason.READINESS_LOST, text)
 
 
-def first_failure(pods: Iterable[Json]) -> Trouble | None:
-    """What the first container that failed in a pod that is over ended with; None when none did."""
-    for pod in sorted(pods, key=name_of):
-        status = pod.get("status") or {}
-        if status.get("phase") != "Failed":
-            continue
-        for container in _containers(status):
-            trouble = _container_trouble(name_of(pod), container)
+def _evictions(pods: list[Json]) -> list[Trouble]:
+    """Pods that were taken off their nodes and whose successors are not ready yet."""
+    waiting = [pod for pod in pods if not is_ready(pod) and not is_over(pod)]
+    return [
+        Trouble(
+            Reason.POD_EVICTED, f"pod {name_of(pod)} was taken off its node: {_disruption(pod)}{_followed(waiting)}"
+        )
+        for pod in pods
+        if _phase(pod) == "Failed" and _disruption(pod) and any(_succeeds(other, pod) for other in waiting)
+    ]
+
+
+def _followed(waiting: list[Json]) -> str:
+    return f"; pod {name_of(waiting[0])} follows" if waiting else ""
+
+
+def _succeeds(successor: Json, pod: Json) -> bool:
+    """Whether the one was made right after the other had been disrupted."""
+    made = _seconds(metadata_of(successor).get("creationTimestamp"))
+    taken = _seconds(_condition(pod, _DISRUPTED).get("lastTransitionTime"))
+    return made is not None and taken is not None and abs(made - taken) <= _SUCCEEDS_WITHIN
+
+
+def _disruption(pod: Json) -> str:
+    """Who took the pod off its node and why; empty where nobody did."""
+    target = _condition(pod, _DISRUPTED)
+    if target.get("status") != TRUE:
+        return ""
+    return ": ".join(part for part in (str(target.get("reason") or ""), cut(target.get("message"))) if part)
+
+
+def _first_container_trouble(pod: Json, budgets: Mapping[str, float]) -> Trouble | None:
+    status = pod.get("status") or {}
+    for key, initial in (("initContainerStatuses", True), ("containerStatuses", False)):
+        for container in status.get(key) or []:
+            trouble = container_trouble(name_of(pod), container, budgets, initial=initial)
             if trouble is not None:
                 return trouble
     return None
 
 
-def _containers(status: Json) -> list[Json]:
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+def _is_placed(pod: Json) -> bool:
+    return _condition(pod, "PodScheduled").get("status") == TRUE
 
 
-def _container_trouble(pod: str, container: Json) -> Trouble | None:
-    waiting = (container.get("state") or {}).get("waiting") or {}
-    ended = (container.get("state") or {}).get("terminated") or (container.get("lastState") or {}).get("terminated")
-    what = f"pod {pod}, container {container.get('name', '')}"
-    if waiting.get("reason") in _IMAGE_REASONS:
-        image = _cut(container.get("image"))
-        return Trouble(
-            Reason.IMAGE_PULL_FAILED, f"{what}: {waiting['reason']} for {image}: {_cut(waiting.get('message'))}"
-        )
-    if waiting.get("reason") in _CREATE_REASONS:
-        cause = _cut(waiting.get("message"))
-        return Trouble(Reason.CONTAINER_NOT_CREATED, f"{what} cannot be made: {waiting['reason']}: {cause}")
-    if waiting.get("reason") in _START_REASONS:
-        cause = _cut(waiting.get("message"))
-        return Trouble(Reason.CONTAINER_CRASHING, f"{what} cannot be started: {waiting['reason']}: {cause}")
-    return _ending(what, container, waiting, ended) if ended or waiting.get("reason") in _CRASH_REASONS else None
+def _seconds(moment: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(moment)).timestamp()
+    except ValueError:
+        return None
 
 
-def _ending(what: str, container: Json, waiting: Json, ended: Json | None) -> Trouble | None:
-    """What a container that ended did not survive; None when it ended well, or runs again for the first time."""
-    past = ended or {}
-    code, restarts = past.get("exitCode"), int(container.get("restartCount") or 0)
-    output = _cut(past.get("message") or waiting.get("message"))
-    tail = f": {output}" if output else ""
-    if past.get("reason") == _OUT_OF_MEMORY:
-        return Trouble(Reason.OUT_OF_MEMORY, f"{what} was killed for lack of memory, {_restarts(container)}{tail}")
-    if code in _STOPPED and restarts and container.get("started") is False:
-        text = f"{what} was stopped before its probe ever passed (exit code {code}), {_restarts(container)}{tail}"
-        return Trouble(Reason.STARTUP_TIMEOUT, text)
-    if waiting.get("reason") in _CRASH_REASONS or (code and (not _running(container) or restarts >= _LOOP)):
-        told = "unknown" if code is None else code
-        return Trouble(Reason.CONTAINER_CRASHING, f"{what} ended with exit code {told}, {_restarts(container)}{tail}")
-    return None
-
-
-def _running(container: Json) -> bool:
-    return bool((container.get("state") or {}).get("running"))
-
-
-def _restarts(container: Json) -> str:
-    count = int(container.get("restartCount") or 0)
-    return f"{count} restart{'' if count == 1 else 's'}"
+def _phase(pod: Json) -> str:
+    return str((pod.get("status") or {}).get("phase") or "")
 
 
 def _condition(pod: Json, type_: str) -> Json:
     entries = (pod.get("status") or {}).get("conditions") or []
     return next((entry for entry in entries if entry.get("type") == type_), {})
-
-
-def _cut(text: object) -> str:
-    return shorten(str(text or ""), MESSAGE_CHARACTERS)

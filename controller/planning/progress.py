@@ -15,13 +15,15 @@ class Progress:
     Attributes:
         wanted: pods that should serve.
         ready: pods that serve the present spec.
-        settled: whether the workload's controller has seen the present spec and rolled it out.
+        seen: whether the workload's controller has seen the present spec.
+        settled: whether it has rolled it out too.
         overdue: the message of the rollout's own deadline once it has passed; empty before.
         refusal: why pods cannot be created, such as a quota; empty when they can.
     """
 
     wanted: int
     ready: int
+    seen: bool
     settled: bool
     overdue: str = ""
     refusal: str = ""
@@ -88,6 +90,7 @@ def read_server(workload: Json) -> Progress:
     return Progress(
         wanted=wanted,
         ready=int(status.get("readyReplicas") or 0),
+        seen=seen,
         settled=seen and updated >= wanted and total == updated,
         overdue=str(progressing.get("message") or "deadline exceeded") if overdue else "",
         refusal=str(failing.get("message") or "refused") if failing.get("status") == TRUE else "",

@@ -5,22 +5,29 @@ from dataclasses import replace
 from typing import Final
 
 from controller.api.conditions import FALSE, TRUE, Condition, conditions_of, merge_conditions, root_condition
-from controller.api.json import Json
+from controller.api.json import Json, uid_of
 from controller.api.messages import TEXT_LIMIT, Problem, shorten
 from controller.api.reasons import Reason, needs_people
 from controller.api.workspace import ConditionType, Workspace
+from controller.planning.memory import FIELDS, remembered
 from controller.planning.node_status import node_conditions
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Node, Observed, is_owned_by
 from controller.planning.phases import NOTHING_PLANNED, Phase, Sight, timeline
 from controller.planning.pods import first_trouble, standing
-from controller.planning.progress import counted, read_server, server_of
+from controller.planning.progress import Progress, counted, read_server, server_of
 from controller.planning.training_status import has_succeeded, training_conditions, training_state
 
 REFUSAL_CHARACTERS: Final = 400
 """Characters of a workload controller's message that are shown on the Workspace."""
 
-_ABNORMAL: Final = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.DELETING)
+REVISIONS: Final = ("currentRevision", "succeededRevision")
+"""Fields that name the revision in force, and the one whose training run ended well."""
+
+_FOLLOWS_FROM_NODES: Final = (Reason.UNSCHEDULABLE, Reason.READINESS_LOST, Reason.POD_EVICTED)
+"""Troubles of pods that need no explanation of their own while nodes are missing or broken."""
+
+_ABNORMAL: Final = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.PAUSED, ConditionType.DELETING)
 """Conditions that stand only while something is out of the ordinary."""
 
 
@@ -28,13 +35,14 @@ def conditions_for(workspace: Workspace, demand: NodeDemand, plan: NodePlan, obs
     """The conditions of a Workspace that can run, root conditions included."""
     nodes = node_conditions(demand, plan, observed)
     resources = nodes[-1]
+    stuck = observed.provisioning.stalled and resources.status != TRUE
     if workspace.tuning is not None:
         training = training_conditions(workspace, observed, resources)
         # What has ended well stays well, whatever becomes of its nodes.
         deciding = training[-1:] if has_succeeded(training) else [resources, *training]
-        return [*nodes, *training, *_roots(deciding, Reason.TRAINING_SUCCEEDED)]
+        return [*nodes, *training, *_roots(deciding, Reason.TRAINING_SUCCEEDED, stuck=stuck)]
     inference = inference_condition(observed, resources)
-    roots = _roots([resources, inference], Reason.WORKSPACE_READY)
+    roots = _roots([resources, inference], Reason.WORKSPACE_READY, stuck=stuck)
     return [*nodes, inference, replace(roots[0], type=ConditionType.WORKSPACE_SUCCEEDED), *roots]
 
 
@@ -92,19 +100,19 @@ def deleting_conditions(previous: dict[str, Condition], remaining: str) -> list[
     return [deleting, *gone]
 
 
-def _roots(dependents: Sequence[Condition], done: Reason) -> list[Condition]:
-    return _summed_up(root_condition(ConditionType.READY, dependents, done))
+def _roots(dependents: Sequence[Condition], done: Reason, *, stuck: bool = False) -> list[Condition]:
+    return _summed_up(root_condition(ConditionType.READY, dependents, done), stuck=stuck)
 
 
-def _summed_up(root: Condition) -> list[Condition]:
-    """The root under its two names, and who moves it on where it is not True.
+def _summed_up(root: Condition, *, stuck: bool = False) -> list[Condition]:
+    """The root under its two names, and who moves it on where it is not True: people, once all tries came to nothing.
 
     Reconciling and Stalled are there only while they hold, as tools that follow the kstatus conventions expect.
     """
     roots = [replace(root, type=type_) for type_ in (ConditionType.WORKSPACE_READY, ConditionType.READY)]
     if root.status == TRUE:
         return roots
-    type_ = ConditionType.STALLED if needs_people(root.reason) else ConditionType.RECONCILING
+    type_ = ConditionType.STALLED if stuck or needs_people(root.reason) else ConditionType.RECONCILING
     return [*roots, replace(root, type=type_, status=TRUE)]
 
 
@@ -118,18 +126,27 @@ def inference_condition(observed: Observed, resources: Condition) -> Condition:
     progress = read_server(server)
     if progress.serves:
         return _serving(progress.text)
-    trouble = first_trouble(observed.pods)
-    if trouble is not None:
-        return _not_serving(trouble.reason, f"{progress.text}; {trouble.message}")
+    reason, text = _held_up(observed, server, progress, resources)
+    return _not_serving(reason, f"{progress.text}; {text}")
+
+
+def _held_up(observed: Observed, server: Json, progress: Progress, resources: Condition) -> tuple[Reason, str]:
+    """What keeps a server's pods from serving, and the words for it."""
+    trouble = first_trouble(observed.pods, server, observed.reports)
+    nodes_lack = resources.status != TRUE
+    if trouble is not None and not (nodes_lack and trouble.reason in _FOLLOWS_FROM_NODES):
+        return trouble.reason, trouble.message
+    told = standing(observed.pods, server)
     if progress.refusal:
-        refusal = shorten(progress.refusal, REFUSAL_CHARACTERS)
-        return _not_serving(Reason.OBJECT_REFUSED, f"{progress.text}; {refusal}")
+        return Reason.OBJECT_REFUSED, shorten(progress.refusal, REFUSAL_CHARACTERS)
+    if uid_of(server) in observed.reports:
+        report = observed.reports[uid_of(server)]
+        return report.reason, report.message
+    if nodes_lack:
+        return Reason.WAITING_FOR_NODES, resources.message
     if progress.overdue:
-        return _not_serving(Reason.STARTUP_TIMEOUT, f"{progress.text}; {progress.overdue}")
-    if resources.status != TRUE:
-        return _not_serving(Reason.WAITING_FOR_NODES, f"{progress.text}; {resources.message}")
-    told = standing(observed.pods, server) or "the pods are being made"
-    return _not_serving(Reason.PODS_PENDING, f"{progress.text}; {told}")
+        return Reason.STARTUP_TIMEOUT, f"{progress.overdue}; {told}" if told else progress.overdue
+    return Reason.PODS_PENDING, told or "the pods are being made"
 
 
 def _serving(text: str) -> Condition:
@@ -182,6 +199,7 @@ def render_status(
         "conditions": [condition.as_json() for condition in settled],
         "workerNodes": [node.name for node in nodes],
         "phases": timeline(workspace, obj, sight, settled, now=now),
+        **remembered(obj.get("status") or {}, sight.plan),
     }
     return {**status, "targetNodeCount": count} if count else status
 
@@ -190,7 +208,7 @@ def owned_part(status: Json) -> Json:
     """What of a stored status is ours to write; other writers may keep conditions of their own beside it."""
     conditions = {entry.get("type"): entry for entry in status.get("conditions") or []}
     phases = {entry.get("name"): entry for entry in status.get("phases") or []}
-    kept = ("observedGeneration", "state", "workerNodes", "targetNodeCount")
+    kept = ("observedGeneration", "state", "workerNodes", "targetNodeCount", *REVISIONS, *FIELDS)
     return {
         **{key: status[key] for key in kept if key in status},
         # By name: the order of the entries is the API server's affair.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.api.conditions import FALSE, TRUE, Condition
-from controller.api.json import Json
+from controller.api.json import Json, uid_of
 from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, Workspace
@@ -50,7 +50,7 @@ def _done() -> list[Condition]:
 
 def _under_way(run: Run, job: Json, observed: Observed) -> list[Condition]:
     again = f"; {counted(run.failures, 'attempt')} failed before" if run.failures else ""
-    trouble = first_trouble(observed.pods)
+    trouble = first_trouble(observed.pods, job, observed.reports) or observed.reports.get(uid_of(job))
     if trouble is not None:
         text = f"{trouble.message}{again}"
         return [_started(FALSE, trouble.reason, text), _succeeded(FALSE, trouble.reason, text)]

@@ -23,6 +23,7 @@ _TOLD = (
     ConditionType.JOB_STARTED,
     ConditionType.WORKSPACE_SUCCEEDED,
     ConditionType.WORKSPACE_READY,
+    ConditionType.PAUSED,
 )
 """Conditions that have a story of their own; the others only repeat it."""
 

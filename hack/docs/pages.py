@@ -8,6 +8,7 @@ from typing import Final
 from hack.docs.api_page import api_page
 from hack.docs.configs_page import configs_page
 from hack.docs.differences_page import differences_page
+from hack.docs.faults_page import faults_page
 from hack.docs.metrics_page import metrics_page
 from hack.docs.presets_page import presets_page
 from hack.docs.reasons_page import reasons_page
@@ -23,6 +24,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "docs/reference/admission-rules.md": rules_page,
         "docs/reference/configuration-files.md": configs_page,
         "docs/reference/differences-from-kaito.md": differences_page,
+        "docs/reference/faults.md": faults_page,
         "docs/reference/instance-types.md": sizes_page,
         "docs/reference/metrics.md": metrics_page,
         "docs/reference/presets.md": presets_page,
