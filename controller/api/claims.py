@@ -5,7 +5,7 @@ Wire facts: kubernetes-sigs/karpenter core v0.29 `pkg/apis/v1alpha5` (Machine) a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from controller.api import labels
 from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition, conditions_of
@@ -80,11 +80,16 @@ class Taint:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One node requirement of a claim."""
+    """One node requirement of a claim.
+
+    Attributes:
+        min_values: how many different values there must be to choose from; 0 where the claim does not say.
+    """
 
     key: str
     operator: str
     values: tuple[str, ...] = ()
+    min_values: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,8 @@ class Claim:
     Attributes:
         node_class: which provisioner is asked; None for a Machine, which has no such field.
         termination_grace: how long pods may hold up the removal, such as `1h30m`; empty where the claim does not say.
+        kubelet: how the kubelet is to be configured, as written; empty for a NodeClaim, which has no such field.
+        expire_after: how old the claim may become, such as `720h` or `Never`; empty where it does not say.
     """
 
     kind: ClaimKind
@@ -132,6 +139,8 @@ class Claim:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     node_class: NodeClass | None = None
     termination_grace: str = ""
+    expire_after: str = ""
+    kubelet: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def deleting(self) -> bool:
@@ -194,6 +203,8 @@ def parse_claim(obj: Json, kind: ClaimKind = MACHINE) -> Claim:
         conditions=conditions_of(obj),
         node_class=_node_class(spec),
         termination_grace=str(spec.get("terminationGracePeriod") or ""),
+        kubelet=spec.get("kubelet") or {},
+        expire_after=str(spec.get("expireAfter") or ""),
     )
 
 
@@ -206,7 +217,8 @@ def _node_class(spec: Json) -> NodeClass | None:
 
 def _requirement(entry: Json) -> Requirement:
     values = tuple(str(value) for value in entry.get("values") or [])
-    return Requirement(str(entry.get("key") or ""), str(entry.get("operator") or ""), values)
+    least = entry.get("minValues") or 0
+    return Requirement(str(entry.get("key") or ""), str(entry.get("operator") or ""), values, int(least))
 
 
 def parse_taint(entry: Json) -> Taint:

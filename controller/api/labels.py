@@ -101,9 +101,29 @@ STREAMING_ANNOTATIONS: Final = (
 )
 """Where weights are streamed from; of KAITO's model mirrors."""
 
+PAUSED: Final = "kaito.sh/paused"
+"""While it is `true` nothing is made, changed or removed for the Workspace, but for its own deletion."""
+
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""kubectl's own note of what it applied."""
+
+KAITO_BOOKKEEPING: Final = "workspace.kaito.io/"
+"""Prefix of KAITO's own notes on Workspaces, workloads and revisions."""
+
+KAITO_REVISION: Final = "workspace.kaito.io/revision"
+"""Number of the revision KAITO carried out last."""
+
 RELEASE_NODES: Final = "kaito.sh/release-nodes"
 WHEN_DONE: Final = "when-done"
 """The value of kaito.sh/release-nodes with which a training run's nodes are given back once it is over."""
+
+# Annotations on workloads and Services.
+ADOPTED: Final = "kaito.sh/adopted-for"
+"""Digest of the wish an object of KAITO's serves."""
+
+# Labels on revisions.
+REVISION_OF: Final = "workspace.kaito.io/name"
+"""The Workspace a ControllerRevision belongs to, as in KAITO."""
 
 # Annotations on pods.
 DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
@@ -111,6 +131,9 @@ DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 # Annotations on claims.
 LAUNCH_FAILURE: Final = "kaito.sh/launch-failure"
 """What became of a claim's failed launches; gone once one succeeds."""
+
+LAUNCH_REQUESTED: Final = "kaito.sh/launch-requested"
+"""When the claim's agent pool was asked for, by every request of which no answer is known; written before it leaves."""
 
 TERMINATION_TIMESTAMP: Final = "karpenter.sh/nodeclaim-termination-timestamp"
 """The moment from which a deleted claim's pods hold nothing up any more, RFC 3339."""

@@ -80,8 +80,10 @@ class Reason(StrEnum):
     NODE_CLAIMS_PENDING = "NodeClaimsPending"
     NO_NODE_CLAIMS_NEEDED = "NoNodeClaimsNeeded"
     CLAIM_KIND_NOT_SERVED = "ClaimKindNotServed"
+    CLAIM_LOST = "ClaimLost"
     RESOURCES_READY = "ResourcesReady"
     NODES_PENDING = "NodesPending"
+    NODES_MISSING = "NodesMissing"
     NODE_NOT_READY = "NodeNotReady"
     GPUS_NOT_ADVERTISED = "GpusNotAdvertised"
     FOREIGN_OBJECT = "ForeignObject"
@@ -91,11 +93,17 @@ class Reason(StrEnum):
     WAITING_FOR_NODES = "WaitingForNodes"
     PODS_PENDING = "PodsPending"
     UNSCHEDULABLE = "Unschedulable"
+    VOLUME_NOT_BOUND = "VolumeNotBound"
+    VOLUME_NOT_MOUNTED = "VolumeNotMounted"
+    POD_NETWORK_FAILED = "PodNetworkFailed"
+    POD_EVICTED = "PodEvicted"
     IMAGE_PULL_FAILED = "ImagePullFailed"
+    IMAGE_PULL_THROTTLED = "ImagePullThrottled"
     CONTAINER_CRASHING = "ContainerCrashing"
     CONTAINER_NOT_CREATED = "ContainerNotCreated"
     OUT_OF_MEMORY = "OutOfMemory"
     STARTUP_TIMEOUT = "StartupTimeout"
+    READINESS_LOST = "ReadinessLost"
     OBJECT_REFUSED = "ObjectRefused"
     API_SERVER_FAULT = "ApiServerFault"
 
@@ -108,6 +116,7 @@ class Reason(StrEnum):
     WORKSPACE_READY = "WorkspaceReady"
     WORKSPACE_INVALID = "WorkspaceInvalid"
     WORKSPACE_DELETING = "WorkspaceDeleting"
+    WORKSPACE_PAUSED = "WorkspacePaused"
 
     # Events of the workspace controller.
     MACHINE_CREATED = "MachineCreated"
@@ -117,6 +126,8 @@ class Reason(StrEnum):
     NODE_CLAIMED = "NodeClaimed"
     NODE_RELEASED = "NodeReleased"
     WORKLOAD_APPLIED = "WorkloadApplied"
+    WORKLOAD_ADOPTED = "WorkloadAdopted"
+    WORKSPACE_RESUMED = "WorkspaceResumed"
     WORKSPACE_DELETED = "WorkspaceDeleted"
     CATALOG_ENTRY_LEFT_OUT = "CatalogEntryLeftOut"
 
@@ -163,6 +174,12 @@ class Reason(StrEnum):
     INITIALIZATION_TIMEOUT = "InitializationTimeout"
     INSTANCE_GONE = "InstanceGone"
     TERMINATION_GRACE_PERIOD_EXPIRING = "TerminationGracePeriodExpiring"
+    TERMINATION_GRACE_PERIOD_ELAPSED = "TerminationGracePeriodElapsed"
+    AWAITING_VOLUME_DETACHMENT = "AwaitingVolumeDetachment"
+    VOLUMES_DETACHED = "VolumesDetached"
+    NODE_UNHEALTHY = "NodeUnhealthy"
+    NODE_REPAIR_BLOCKED = "NodeRepairBlocked"
+    EXPIRED = "Expired"
 
 
 _U, _A, _O, _C, _N = Actor.USER, Actor.ADMINISTRATOR, Actor.OPERATOR, Actor.CLOUD, Actor.NOBODY
@@ -232,8 +249,14 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.CLAIM_KIND_NOT_SERVED: Meaning(
         "The cluster does not know the kind of claim nodes are asked for with.", _A, "Install the CRD of that kind."
     ),
+    Reason.CLAIM_LOST: Meaning(
+        "A claim went away before its node was ready, without a word why.", _A, "Read the provisioner's log and events."
+    ),
     Reason.RESOURCES_READY: Meaning("Enough nodes are ready with their GPUs.", _N),
     Reason.NODES_PENDING: Meaning("Nodes have not joined the cluster yet.", _C),
+    Reason.NODES_MISSING: Meaning(
+        "Fewer existing nodes match than are wanted, and none are made here.", _U, "Add or label nodes with GPUs."
+    ),
     Reason.NODE_NOT_READY: Meaning("A node of the Workspace is not Ready.", _A, "Look at the node's conditions."),
     Reason.GPUS_NOT_ADVERTISED: Meaning(
         "A node is Ready but its GPUs are not allocatable.", _A, "Check the GPU driver and device plugin."
@@ -245,7 +268,20 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.WAITING_FOR_NODES: Meaning("The workload waits for its nodes.", _O),
     Reason.PODS_PENDING: Meaning("Pods are starting.", _O),
     Reason.UNSCHEDULABLE: Meaning("The scheduler found no place for a pod.", _A, "Read the scheduler's message."),
+    Reason.VOLUME_NOT_BOUND: Meaning(
+        "A pod's PersistentVolumeClaim is missing or has no volume.",
+        _U,
+        "Create the claim or its volume.",
+    ),
+    Reason.VOLUME_NOT_MOUNTED: Meaning(
+        "A volume cannot be mounted: what it stands for is missing or in use.", _U, "Create what is named."
+    ),
+    Reason.POD_NETWORK_FAILED: Meaning("A node cannot set up a pod's network.", _A, "Look at the node's network."),
+    Reason.POD_EVICTED: Meaning("A pod was taken off its node; its successor is starting.", _O, "Read the cause."),
     Reason.IMAGE_PULL_FAILED: Meaning("A container image cannot be pulled.", _U, "Check image name and credentials."),
+    Reason.IMAGE_PULL_THROTTLED: Meaning(
+        "The registry asks for fewer pulls; it is tried again.", _C, "Pull with credentials, or from another registry."
+    ),
     Reason.CONTAINER_CRASHING: Meaning("A container ends soon after its start.", _U, "Read the container's log."),
     Reason.CONTAINER_NOT_CREATED: Meaning(
         "A container cannot be made: a Secret, ConfigMap or key it names is missing.",
@@ -254,6 +290,9 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     ),
     Reason.OUT_OF_MEMORY: Meaning("A container was killed for lack of memory.", _U, "Choose a larger size."),
     Reason.STARTUP_TIMEOUT: Meaning("The model did not become ready in its time.", _U, "Read the container's log."),
+    Reason.READINESS_LOST: Meaning(
+        "A pod that served has stopped answering; it is restarted if it stays so.", _O, "Read the container's log."
+    ),
     Reason.OBJECT_REFUSED: Meaning(
         "The API server refused an object of the Workspace.", _A, "Read the message: a policy, a quota or a name."
     ),
@@ -268,6 +307,9 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.WORKSPACE_READY: Meaning("Everything the Workspace asks for is there.", _N),
     Reason.WORKSPACE_INVALID: Meaning("The Workspace cannot run as written.", _U, "Correct the named field."),
     Reason.WORKSPACE_DELETING: Meaning("The Workspace and what it owns are being removed.", _O),
+    Reason.WORKSPACE_PAUSED: Meaning(
+        "Nothing is done for the Workspace while it is paused.", _U, "Remove the annotation kaito.sh/paused."
+    ),
     Reason.MACHINE_CREATED: Meaning("A claim for a node was created.", _N),
     Reason.MACHINE_DELETED: Meaning("A claim for a node was deleted.", _N),
     Reason.NODE_CLAIM_CREATED: Meaning("A NodeClaim was created.", _N),
@@ -275,6 +317,8 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.NODE_CLAIMED: Meaning("An existing node was taken for the Workspace.", _N),
     Reason.NODE_RELEASED: Meaning("An existing node was given back.", _N),
     Reason.WORKLOAD_APPLIED: Meaning("The workload and its Services were written.", _N),
+    Reason.WORKLOAD_ADOPTED: Meaning("A workload KAITO made was taken over as it is.", _N),
+    Reason.WORKSPACE_RESUMED: Meaning("The Workspace is not paused any more.", _N),
     Reason.WORKSPACE_DELETED: Meaning("Nothing of the Workspace is left.", _N),
     Reason.CATALOG_ENTRY_LEFT_OUT: Meaning(
         "An entry of the ConfigMap kaito-catalog cannot be used.", _A, "Correct the named line."
@@ -321,6 +365,16 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.INITIALIZATION_TIMEOUT: Meaning("The node did not become usable in time.", _A, "Check driver and taints."),
     Reason.INSTANCE_GONE: Meaning("The agent pool or its node vanished.", _O),
     Reason.TERMINATION_GRACE_PERIOD_EXPIRING: Meaning("The claim limits how long its pods may stay.", _N),
+    Reason.TERMINATION_GRACE_PERIOD_ELAPSED: Meaning("The node was removed with volumes still attached to it.", _N),
+    Reason.AWAITING_VOLUME_DETACHMENT: Meaning("Volumes are being detached from the node.", _O),
+    Reason.VOLUMES_DETACHED: Meaning("No volume is attached to the node any more.", _N),
+    Reason.NODE_UNHEALTHY: Meaning("The node was not Ready for too long; its claim is replaced.", _O),
+    Reason.NODE_REPAIR_BLOCKED: Meaning(
+        "The node is not Ready and is kept all the same, because more than one node is or a mark forbids it.",
+        _A,
+        "Look at the nodes' conditions and at the network of the cluster.",
+    ),
+    Reason.EXPIRED: Meaning("The claim is older than its expireAfter allows.", _O),
 }
 """Meaning of every reason; a test asserts that none is missing."""
 

@@ -37,6 +37,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    PAUSED = "Paused"
     DELETING = "WorkspaceDeleting"
 
 
@@ -196,6 +197,11 @@ class Workspace:
     def wants_load_balancer(self) -> bool:
         """Whether the Service is to be reachable from outside; only the exact word `True` asks for it."""
         return self.annotations.get(labels.ENABLE_LOAD_BALANCER) == "True"
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is to be done for it but its deletion; only the exact word `true` asks for it."""
+        return self.annotations.get(labels.PAUSED) == "true"
 
     @property
     def releases_nodes(self) -> bool:

@@ -34,6 +34,7 @@ _ACTED_ON: Final = (
     labels.BYPASS_RESOURCE_CHECKS,
     labels.NODE_IMAGE_FAMILY,
     labels.RELEASE_NODES,
+    labels.PAUSED,
     labels.UPGRADE_START_TIME,
     labels.NODE_SOURCE,
     labels.INSTANCE_TYPES,
@@ -59,6 +60,9 @@ def words(subject: Subject) -> Iterator[Finding]:
     family = given.get(labels.NODE_IMAGE_FAMILY)
     if family is not None and family.strip().lower() not in NODE_IMAGE_FAMILIES:
         yield _unknown_word(labels.NODE_IMAGE_FAMILY, family, NODE_IMAGE_FAMILIES)
+    paused = given.get(labels.PAUSED)
+    if paused is not None and paused not in SWITCH:
+        yield _unknown_word(labels.PAUSED, paused, SWITCH)
 
 
 def closed_words(subject: Subject) -> Iterator[Finding]:
@@ -97,7 +101,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "annotation-words",
         tuple(
             f"metadata.annotations[{key}]"
-            for key in (labels.RUNTIME, labels.ENABLE_LOAD_BALANCER, labels.NODE_IMAGE_FAMILY)
+            for key in (labels.RUNTIME, labels.ENABLE_LOAD_BALANCER, labels.NODE_IMAGE_FAMILY, labels.PAUSED)
         ),
         "Annotations that steer the Workspace hold one of the words they know; an unknown runtime is only warned of.",
         (Reason.ANNOTATION_INVALID,),

@@ -9,9 +9,8 @@ from controller.api import labels
 from controller.api.workspace import Partition, Workspace
 from controller.catalog import Sku
 from controller.catalog.mig import LEAST_CAPABILITY, MIG_PROFILES
-from controller.planning.claims import selector_labels
 from controller.planning.node_facts import NodeFacts, Unknown, sizes_of
-from controller.planning.observed import selects
+from controller.planning.observed import selects, wanted_labels
 from controller.planning.site import Site
 
 MIG: Final = "mig"
@@ -28,7 +27,7 @@ def candidates(workspace: Workspace, site: Site) -> tuple[NodeFacts, ...] | None
     if nodes is None:
         return None
     size = workspace.resource.instance_type.strip().lower()
-    wanted = selector_labels(workspace).items()
+    wanted = wanted_labels(workspace)
     # Thousands of nodes are looked through for every request: the comparison that rules most of them out goes first.
     likely = (node for node in nodes if wanted <= node.labels.items())
     sized = [node for node in likely if not size or node.instance_type.lower() in ("", size)]

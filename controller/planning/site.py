@@ -9,6 +9,8 @@ from controller.api.node_source import NodeSource
 from controller.catalog import Catalog, Preset, Price, Sku, load_catalog
 from controller.catalog.prices import REFERENCE_REGIONS
 from controller.planning.node_facts import NodeFacts
+from controller.planning.registries import PUBLISHED, Registries
+from controller.planning.repair import PATIENCE
 from controller.planning.sizing import Suggestion, Use, suggest
 
 ConfigMaps: TypeAlias = Callable[[str, str], Mapping[str, str] | None]
@@ -44,6 +46,9 @@ class Site:
         nodes: what is known of the nodes there are.
         claims: the kind of claim missing nodes are asked for with, where nodes are made.
         node_class: which provisioner NodeClaims ask.
+        registries: where published images come from.
+        local_disks: StorageClass of the local NVMe disks of nodes; empty where nothing provides volumes on them.
+        patience: seconds an existing node may stay unusable before it is replaced.
     """
 
     catalog: Catalog = field(default_factory=load_catalog)
@@ -54,6 +59,9 @@ class Site:
     nodes: Nodes = no_nodes
     claims: ClaimKind = MACHINE
     node_class: NodeClass = DEFAULT_NODE_CLASS
+    registries: Registries = PUBLISHED
+    local_disks: str = ""
+    patience: float = PATIENCE
     _answers: _Answers = field(init=False, default_factory=dict, compare=False, repr=False)
     _sourced: "dict[NodeSource, Site]" = field(init=False, default_factory=dict, compare=False, repr=False)
 

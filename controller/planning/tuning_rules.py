@@ -10,6 +10,7 @@ from controller.catalog import Catalog, Preset, PresetStatus
 from controller.planning.data_rules import INPUT, OUTPUT
 from controller.planning.findings import Cel, Finding, Rule, Subject
 from controller.planning.references import is_pinned, same_image
+from controller.planning.rendering.data import KINDS, common_path, file_names, kinds_of
 from controller.planning.sizing import TuningMethod
 
 METHODS: Final = tuple(each.value for each in TuningMethod)
@@ -95,6 +96,16 @@ def data_input(subject: Subject) -> Iterator[Finding]:
     ]
     if len(found) != 1:
         yield _not_one(INPUT, found, ("urls", "volumeSource", "image"))
+    yield from _read(source.urls)
+
+
+def _read(urls: tuple[str, ...]) -> Iterator[str]:
+    names, remedy = file_names(urls), "say what is read in dataset_path and dataset_extension of tuning.config"
+    odd = next((name for name in names if not kinds_of(name)), "")
+    if odd:
+        yield f"no file name with {', '.join(KINDS)} in it: {quote(odd)} is not known as data, so {remedy}"
+    elif len(urls) > 1 and not common_path(urls):
+        yield f"files of several kinds are not read together, so {remedy}"
 
 
 def output(subject: Subject) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ Sources: RFC 6890 (special addresses), RFC 6052 and RFC 3056 (addresses that hol
 (spellings of IPv4 addresses), the clouds' documentation of their metadata services.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -87,6 +88,16 @@ _PARTS: Final = 4
 _LONGEST_NUMBER: Final = 32
 _FORM: Final = "https://host/path"
 _SHOWN: Final = 400
+
+
+def address_policy() -> str:
+    """The tables nothing is fetched from as JSON, for the program that judges an address when it connects.
+
+    `special` holds networks and what they are, `holders` networks whose addresses hold an IPv4 address and how many
+    bits stand behind it.
+    """
+    special = [[str(network), what] for network, what in (*_IPV4, *_IPV6)]
+    return json.dumps({"special": special, "holders": [[str(network), shift] for network, shift in _HOLDERS]})
 
 
 def url_problem(url: str, field: str) -> Problem | None:

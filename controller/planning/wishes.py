@@ -1,5 +1,7 @@
 """What a Workspace asks of the nodes that are made for it, in annotations: lists of words, the best first."""
 
+from collections.abc import Sequence
+
 from controller.api import labels
 from controller.api.workspace import Workspace
 from controller.catalog import Catalog, Sku
@@ -33,3 +35,17 @@ def sizes_wanted(workspace: Workspace, sku: Sku, catalog: Catalog) -> tuple[Sku,
     found = (catalog.sku(word) for word in listed(workspace, labels.INSTANCE_TYPES))
     by_name = {each.name: each for each in found if each is not None}
     return tuple(by_name.values()) if sku.name in by_name else (sku, *by_name.values())
+
+
+def wished(workspace: Workspace, sizes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What claims ask for, by the key of the requirement; what is left to the provisioner is empty.
+
+    Args:
+        workspace: the Workspace.
+        sizes: the sizes to make nodes of, best first.
+    """
+    return {
+        labels.INSTANCE_TYPE: tuple(sizes),
+        labels.ZONE: zones(workspace),
+        labels.CAPACITY_TYPE: capacity_types(workspace),
+    }

@@ -16,7 +16,7 @@ from controller.api.reasons import Reason
 from controller.api.resources import WORKSPACES
 from controller.api.workspace import Workspace
 from controller.planning.claim_words import noun_for
-from controller.planning.nodes import is_taken
+from controller.planning.node_plan import is_taken
 from controller.planning.observed import Observed, is_owned_by
 from controller.planning.rendering import object_names
 from controller.planning.status import deleting_conditions
@@ -77,7 +77,7 @@ async def _delete_workload(context: Context, workspace: Workspace, obj: Json, ob
 
 async def _delete_claims(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:
     del observed
-    claims = await live_claims(context, workspace.uid)
+    claims = await live_claims(context, workspace, obj)
     await delete_claims(context, obj, claims)
     if not claims:
         return []
@@ -91,17 +91,20 @@ async def _delete_claims(context: Context, workspace: Workspace, obj: Json, obse
 async def _release_nodes(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> list[str]:
     """Nodes that existed on their own are given back once no pod of ours holds their GPUs any more."""
     taken = [node for node in observed.nodes if node.owner_uid == workspace.uid and is_taken(node, observed.claims)]
-    if taken and observed.pods and not _waited_long(obj):
+    if taken and observed.pods and not waited_long(obj):
         return [f"waiting for {len(observed.pods)} pod(s) to end on {taken[0].name}"]
     for node in taken:
         await release_node(context, obj, node)
     return []
 
 
-def _waited_long(obj: Json) -> bool:
-    """Whether pods had their time to end; a dead node's pods never do, and must not hold the Workspace for ever."""
+def waited_long(obj: Json) -> bool:
+    """Whether pods had their time to end; a dead node's pods never do, and must not hold the Workspace for ever.
+
+    Where our clock lags far behind the API server's, nobody could tell when that time is over: it is.
+    """
     since = datetime.fromisoformat(str(obj["metadata"]["deletionTimestamp"]))
-    return datetime.now(UTC) - since > POD_PATIENCE
+    return abs(datetime.now(UTC) - since) > POD_PATIENCE
 
 
 async def _write_finalizers(context: Context, workspace: Workspace, obj: Json, finalizers: tuple[str, ...]) -> None:

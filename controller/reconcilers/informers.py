@@ -19,6 +19,7 @@ from controller.api.resources import (
     Resource,
 )
 from controller.catalog.mig import MIG_RESOURCE_PREFIX
+from controller.planning.observed import is_free
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 
@@ -27,6 +28,9 @@ BY_WORKSPACE = "workspace"
 
 BY_CONFIG = "config"
 """Index over `namespace/name` of the ConfigMap a Workspace names."""
+
+BY_NODE = "node"
+"""Index over the name of the node a claim stands for."""
 
 FREE = "free"
 """Index over nodes that serve nobody; its one value is `free` itself."""
@@ -66,6 +70,10 @@ class Informers:
         """The claims of every kind that name the Workspace of `namespace/name`, as the caches show them."""
         return [(kind, obj) for kind, informer in self.claims for obj in informer.by_index(BY_WORKSPACE, key)]
 
+    def is_claimed(self, node: str) -> bool:
+        """Whether a claim of any Workspace stands for the node of that name, whatever the node's labels say."""
+        return any(informer.by_index(BY_NODE, node) for _, informer in self.claims)
+
     def claims_unknown(self) -> str:
         """Why the claims are not known yet; empty once those of every kind that is served have been read."""
         waiting = [informer.name for _, informer in self.claims if informer.served and not informer.synced]
@@ -85,10 +93,11 @@ def build_informers(client: Client, config_maps: Informer) -> Informers:
     """
     ours = labels.WORKSPACE
     by_owner, by_name = {BY_WORKSPACE: claimed_by}, {BY_WORKSPACE: named_by}
+    by_place = {**by_owner, BY_NODE: standing_for}
     return Informers(
         workspaces=Informer(client, WORKSPACES, transform=without_noise, indexes={BY_CONFIG: configured_by}),
-        machines=Informer(client, MACHINES, labels=ours, transform=without_noise, indexes=by_owner),
-        node_claims=Informer(client, NODE_CLAIMS, labels=ours, transform=slim_claim, indexes=by_owner),
+        machines=Informer(client, MACHINES, labels=ours, transform=without_noise, indexes=by_place),
+        node_claims=Informer(client, NODE_CLAIMS, labels=ours, transform=slim_claim, indexes=by_place),
         nodes=Informer(client, NODES, transform=slim_node, indexes={**by_owner, FREE: free}),
         pods=Informer(client, PODS, labels=ours, transform=slim_pod, indexes=by_name),
         deployments=Informer(client, DEPLOYMENTS, labels=ours, transform=without_noise),
@@ -121,9 +130,16 @@ def configured_by(obj: Json) -> Iterable[str]:
             yield f"{metadata_of(obj).get('namespace', '')}/{name}"
 
 
+def standing_for(obj: Json) -> Iterable[str]:
+    """The node a claim was made into."""
+    name = (obj.get("status") or {}).get("nodeName")
+    if name:
+        yield str(name)
+
+
 def free(obj: Json) -> Iterable[str]:
     """Whether a node serves nobody."""
-    if not {labels.WORKSPACE, labels.WORKSPACE_UID, labels.RAG_ENGINE} & labels_of(obj).keys():
+    if is_free(labels_of(obj)):
         yield FREE
 
 
@@ -163,11 +179,13 @@ def _devices(resources: Json | None) -> Json:
 
 
 def slim_pod(obj: Json) -> Json:
-    """Of a pod: who it is, and what its conditions and containers say."""
+    """Of a pod: who it is, where it is, and what its conditions and containers say."""
     status = obj.get("status") or {}
     kept = {key: status[key] for key in ("phase", "initContainerStatuses", "containerStatuses") if key in status}
     conditions = [_dated(entry) for entry in status.get("conditions") or []]
-    return {"metadata": _identity(obj), "status": {**kept, "conditions": conditions}}
+    host = (obj.get("spec") or {}).get("nodeName")
+    placed = {"spec": {"nodeName": host}} if host else {}
+    return {"metadata": _identity(obj), **placed, "status": {**kept, "conditions": conditions}}
 
 
 def _identity(obj: Json) -> Json:

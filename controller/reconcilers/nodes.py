@@ -6,54 +6,101 @@ from dataclasses import replace
 
 from controller.api import labels
 from controller.api.claims import CLAIM_KINDS, Claim, ClaimKind
-from controller.api.json import Json, is_deleting, labels_of, name_of, uid_of
+from controller.api.json import Json, generation_of, is_deleting, labels_of, name_of, uid_of
 from controller.api.reasons import Reason
 from controller.api.resources import NODES, WORKSPACES
 from controller.api.workspace import Workspace
 from controller.planning.claim_words import noun_for, word_for
 from controller.planning.claims import ownership_labels
-from controller.planning.nodes import NodePlan, plan_nodes
-from controller.planning.observed import Node
+from controller.planning.inherited import ORDINAL
+from controller.planning.node_plan import claim_of
+from controller.planning.nodes import NodePlan
+from controller.planning.observed import Node, Observed, parse_node
 from controller.planning.plan import claims_to_create
 from controller.planning.target import Target
 from controller.reconcilers.context import Context
-from controller.reconcilers.observe import claims_of, observe
+from controller.reconcilers.observe import claims_of
 from controller.reconcilers.refusals import Blocked, kind_not_served, name_taken
 from controller.reconcilers.story import NORMAL
 from controller.runtime.errors import AlreadyExists, Conflict, NotFound
 
 
-async def settle_nodes(context: Context, workspace: Workspace, obj: Json, target: Target, plan: NodePlan) -> None:
-    """Closes the difference between the node plan and the cluster. Each step is safe to repeat."""
+async def settle_nodes(
+    context: Context, workspace: Workspace, obj: Json, target: Target, plan: NodePlan, observed: Observed
+) -> tuple[str, ...]:
+    """Closes the difference between the node plan and the cluster. Each step is safe to repeat.
+
+    Returns:
+        The UIDs of the claims that were made.
+    """
     for node in plan.release:
-        await release_node(context, obj, node)
+        since = observed.troubled.get(node.name)
+        await release_node(context, obj, node, f", it was of no use since {since}" if since else "")
     await delete_claims(context, obj, plan.delete)
+    for node in plan.mark:
+        await _mark_node(context, workspace, node, claim_of(node, observed.claims))
     for node in plan.take:
         await _take_node(context, workspace, obj, node)
-    if plan.create:
-        await _create_claims(context, workspace, obj, target)
+    return await _create_claims(context, workspace, obj, target, plan)
 
 
-async def _create_claims(context: Context, workspace: Workspace, obj: Json, target: Target) -> None:
-    """Makes the missing claims, after a look at the truth: a claim costs money, and caches lag.
+async def look_closer(
+    context: Context, workspace: Workspace, obj: Json, observed: Observed, plan: NodePlan, kind: ClaimKind
+) -> Observed | None:
+    """What is observed, with claims and own nodes as the API server has them now instead of as a cache that lags shows.
+
+    A plan that changes anything is made again from this: a claim costs money, and a node given up is served by nobody.
+
+    Args:
+        context: the operator's connections.
+        workspace: whose surroundings are looked at.
+        obj: the Workspace as stored.
+        observed: what the caches show.
+        plan: what would be done according to them.
+        kind: the kind of claim missing nodes are asked for with.
+
+    Returns:
+        None when the Workspace is another one by now, or none: that change is looked at by itself.
+
+    Raises:
+        Blocked: claims are to be made of a kind the API server does not serve.
+    """
+    try:
+        live = await context.client.get(WORKSPACES, workspace.name, namespace=workspace.namespace)
+    except NotFound:
+        return None
+    seen = (uid_of(live), generation_of(live), is_deleting(live))
+    if seen != (workspace.uid, workspace.generation, False):
+        return None
+    claims = await live_claims(context, workspace, obj, needed=kind if plan.create else None)
+    if not (plan.take or plan.release):
+        return replace(observed, claims=claims)
+    listed = await context.client.list(NODES, labels=f"{labels.WORKSPACE_UID}={workspace.uid}")
+    nodes = {node.name: node for node in (*observed.nodes, *map(parse_node, listed.items))}
+    return replace(observed, claims=claims, nodes=tuple(nodes.values()))
+
+
+async def _create_claims(
+    context: Context, workspace: Workspace, obj: Json, target: Target, plan: NodePlan
+) -> tuple[str, ...]:
+    """Makes the missing claims.
 
     Names are deterministic, so even two replicas that both look first cannot make two claims for one ordinal.
     """
-    if not await _still_wanted(context, workspace):
-        return
-    kind, claims = target.demand.kind, await live_claims(context, workspace.uid)
-    observed = replace(observe(context.informers, workspace, obj), claims=claims)
-    for claim in claims_to_create(workspace, target, plan_nodes(workspace, target.demand, observed)):
+    kind, made = target.demand.kind, []
+    for claim in claims_to_create(workspace, target, plan):
         try:
-            await context.client.create(kind.resource, claim)
+            stored = await context.client.create(kind.resource, claim)
         except AlreadyExists:
             await _check_claim(context, workspace, kind, name_of(claim))
             continue
         except NotFound:
             raise Blocked(kind_not_served(kind)) from None
+        made.append(uid_of(stored))
         note = f"created {noun_for(kind)} {name_of(claim)} for a {target.sku.name} node"
         reason = word_for(kind, Reason.MACHINE_CREATED)
         context.recorder.event(obj, type=NORMAL, reason=reason, note=note, related=claim)
+    return tuple(made)
 
 
 async def _check_claim(context: Context, workspace: Workspace, kind: ClaimKind, name: str) -> None:
@@ -64,29 +111,31 @@ async def _check_claim(context: Context, workspace: Workspace, kind: ClaimKind, 
     """
     with suppress(NotFound):
         found = await context.client.get(kind.resource, name)
-        if labels_of(found).get(labels.WORKSPACE_UID) != workspace.uid:
+        if not ownership_labels(workspace).items() <= labels_of(found).items():
             raise Blocked(name_taken(kind.resource.kind, name))
 
 
-async def _still_wanted(context: Context, workspace: Workspace) -> bool:
-    try:
-        live = await context.client.get(WORKSPACES, workspace.name, namespace=workspace.namespace)
-    except NotFound:
-        return False
-    return uid_of(live) == workspace.uid and not is_deleting(live)
-
-
-async def live_claims(context: Context, workspace_uid: str) -> tuple[Claim, ...]:
-    """The claims of every kind that carry the UID, read from the API server and not from the cache.
+async def live_claims(
+    context: Context, workspace: Workspace, obj: Json, *, needed: ClaimKind | None = None
+) -> tuple[Claim, ...]:
+    """The claims of every kind that were made for the Workspace, read from the API server and not from the cache.
 
     All kinds share one sequence of ordinals: a NodeClaim must not get the name, and so the agent pool, of a Machine.
+
+    Raises:
+        Blocked: the kind that is needed is not served; of others it means that there are none.
     """
+    names = f"{labels.WORKSPACE}={workspace.name},{labels.WORKSPACE_NAMESPACE}={workspace.namespace}"
     found: list[tuple[ClaimKind, Json]] = []
     for kind in CLAIM_KINDS:
-        with suppress(NotFound):  # where the kind does not exist, no object of it does
-            listed = await context.client.list(kind.resource, labels=f"{labels.WORKSPACE_UID}={workspace_uid}")
-            found += [(kind, obj) for obj in listed.items]
-    return claims_of(found, workspace_uid)
+        try:
+            listed = await context.client.list(kind.resource, labels=names)
+        except NotFound:
+            if kind == needed:
+                raise Blocked(kind_not_served(kind)) from None
+            continue
+        found += [(kind, each) for each in listed.items]
+    return claims_of(found, workspace, obj)
 
 
 async def delete_claims(context: Context, obj: Json, claims: Iterable[Claim]) -> None:
@@ -110,8 +159,16 @@ async def _take_node(context: Context, workspace: Workspace, obj: Json, node: No
     context.recorder.event(obj, type=NORMAL, reason=Reason.NODE_CLAIMED, note=note)
 
 
-async def release_node(context: Context, obj: Json, node: Node) -> None:
-    """Takes the ownership labels off a node that existed on its own."""
+async def _mark_node(context: Context, workspace: Workspace, node: Node, claim: Claim | None) -> None:
+    """Labels a node that was made for one of the Workspace's claims and does not say so, or no longer does."""
+    ordinal = ORDINAL if claim is None else claim.labels.get(labels.CLAIM_ORDINAL, ORDINAL)
+    wanted = {**ownership_labels(workspace), labels.CLAIM_ORDINAL: ordinal}
+    patch = {"metadata": {"resourceVersion": node.resource_version, "labels": wanted}}
+    await context.client.merge(NODES, node.name, patch)
+
+
+async def release_node(context: Context, obj: Json, node: Node, why: str = "") -> None:
+    """Takes the ownership labels off a node that existed on its own; `why` is added to what is told of it."""
     gone = {labels.WORKSPACE: None, labels.WORKSPACE_NAMESPACE: None, labels.WORKSPACE_UID: None}
     try:
         live = await context.client.get(NODES, node.name)
@@ -121,5 +178,5 @@ async def release_node(context: Context, obj: Json, node: Node) -> None:
         await context.client.merge(NODES, node.name, {"metadata": {"resourceVersion": version, "labels": gone}})
     except NotFound:
         return
-    note = f"node {node.name} is free again"
+    note = f"node {node.name} is free again{why}"
     context.recorder.event(obj, type=NORMAL, reason=Reason.NODE_RELEASED, note=note)

@@ -1,14 +1,18 @@
 """Puts together what the caches know about one Workspace."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
-from controller.api import labels
 from controller.api.claims import Claim, ClaimKind, parse_claim
 from controller.api.conditions import TRUE, conditions_of
-from controller.api.json import Json, labels_of
+from controller.api.json import Json, name_of
 from controller.api.workspace import ConditionType, Workspace
-from controller.planning.observed import Observed, Ref, parse_node, selects
+from controller.planning.inherited import is_own
+from controller.planning.moments import created
+from controller.planning.observed import Observed, Ref, parse_node, selected
+from controller.planning.provisioning import parse_provisioning
 from controller.planning.rendering import object_names
+from controller.planning.repair import parse_troubled
 from controller.reconcilers.informers import BY_WORKSPACE, FREE, Informers
 
 
@@ -21,13 +25,18 @@ def observe(informers: Informers, workspace: Workspace, obj: Json) -> Observed:
         obj: the Workspace as stored, whose status remembers what is not to be done twice.
     """
     key = f"{workspace.namespace}/{workspace.name}"
-    nodes = [*informers.nodes.by_index(BY_WORKSPACE, key), *_candidates(informers, workspace)]
+    claims, status = claims_of(informers.claims_for(key), workspace, obj), obj.get("status") or {}
+    named = informers.nodes.by_index(BY_WORKSPACE, key)
+    nodes = (*named, *_made(informers, claims), *_candidates(informers, workspace))
     return Observed(
-        claims=claims_of(informers.claims_for(key), workspace.uid),
-        nodes=tuple(parse_node(node) for node in nodes),
+        claims=claims,
+        nodes=tuple(map(parse_node, {name_of(node): node for node in nodes}.values())),
         objects=_objects(informers, workspace),
         pods=tuple(informers.pods.by_index(BY_WORKSPACE, key)),
         trained=_trained(workspace, obj),
+        provisioning=parse_provisioning(status),
+        troubled=parse_troubled(status),
+        now=datetime.now(UTC),
     )
 
 
@@ -46,10 +55,21 @@ def _trained(workspace: Workspace, obj: Json) -> bool:
     return succeeded.observed_generation == workspace.generation
 
 
-def claims_of(found: Iterable[tuple[ClaimKind, Json]], uid: str) -> tuple[Claim, ...]:
-    """Those of the claims that carry the Workspace's UID; a predecessor of the same name has another."""
-    return tuple(parse_claim(obj, kind) for kind, obj in found if labels_of(obj).get(labels.WORKSPACE_UID) == uid)
+def claims_of(found: Iterable[tuple[ClaimKind, Json]], workspace: Workspace, obj: Json) -> tuple[Claim, ...]:
+    """Those of the claims that were made for the Workspace; a predecessor of the same name had its own."""
+    claims = (parse_claim(each, kind) for kind, each in found)
+    return tuple(claim for claim in claims if is_own(claim, workspace, created(obj)))
 
 
-def _candidates(informers: Informers, workspace: Workspace) -> list[Json]:
-    return [node for node in informers.nodes.by_index(FREE, FREE) if selects(workspace, labels_of(node))]
+def _made(informers: Informers, claims: Iterable[Claim]) -> Iterator[Json]:
+    """The nodes the claims stand for, whatever their labels say."""
+    for claim in claims:
+        node = informers.nodes.get(claim.node_name) if claim.node_name else None
+        if node is not None:
+            yield node
+
+
+def _candidates(informers: Informers, workspace: Workspace) -> Iterator[Json]:
+    for node in selected(workspace, informers.nodes.by_index(FREE, FREE)):
+        if not informers.is_claimed(name_of(node)):
+            yield node

@@ -3,7 +3,7 @@
 Reading is pure and remembered by text, so that asking again costs nothing.
 """
 
-from controller.planning.configs.defaults import completed, default_training, render_training
+from controller.planning.configs.defaults import completed, default_training, reading, render_training
 from controller.planning.configs.flags import dropped_flags, user_flags
 from controller.planning.configs.inference import INFERENCE_KEY, InferenceConfig, parse_inference
 from controller.planning.configs.lookup import Named, inference_config, named_config, training_config
@@ -25,6 +25,7 @@ __all__ = [
     "named_config",
     "parse_inference",
     "parse_training",
+    "reading",
     "render_training",
     "training_config",
     "user_flags",

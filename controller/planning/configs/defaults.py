@@ -76,6 +76,14 @@ def completed(config: TrainingConfig, method: TuningMethod, *, half: str, checkp
     return replace(config, sections=MappingProxyType({**config.sections, MODEL: model, ARGUMENTS: run}))
 
 
+def reading(config: TrainingConfig, path: str) -> TrainingConfig:
+    """A configuration that reads the data at a path below /mnt, unless its author or nobody says where they are."""
+    data = config.sections.get(DATASET, {})
+    if not path or data.get("dataset_path"):
+        return config
+    return replace(config, sections=MappingProxyType({**config.sections, DATASET: {**data, "dataset_path": path}}))
+
+
 def render_training(config: TrainingConfig) -> str:
     """The file the training program reads: the same text for the same configuration, keys nobody set left out.
 

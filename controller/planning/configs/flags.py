@@ -8,7 +8,10 @@ from controller.planning.configs.inference import Flag, InferenceConfig, flag_ke
 from controller.planning.configs.schema import Key
 
 _PROBE_STEPS: Final = "kaito-max-probe-steps"
-_CPU_CACHE: Final = "kaito-kv-cache-cpu-memory-utilization"
+
+CPU_CACHE: Final = "kaito-kv-cache-cpu-memory-utilization"
+"""The flag of KAITO's server for the share of the node's free memory that KV cache may take."""
+
 _CPU_CACHE_MARK: Final = "performance-mode"
 """A flag as young as KAITO's option to keep KV cache in the memory of the CPU."""
 
@@ -33,10 +36,14 @@ def user_flags(config: InferenceConfig, spec: RuntimeSpec) -> dict[str, str]:
     if config.max_probe_steps is not None:
         flags[_PROBE_STEPS] = str(config.max_probe_steps)
     cache = config.kv_cache_cpu_memory_utilization
-    young = bool(spec.version) and knows(server_keys()[_CPU_CACHE_MARK], spec.version)
-    if cache is not None and young and _CPU_CACHE not in spec.run_params:
-        flags[_CPU_CACHE] = f"{cache:g}"
+    if cache is not None and offloads(spec) and CPU_CACHE not in spec.run_params:
+        flags[CPU_CACHE] = f"{cache:g}"
     return flags
+
+
+def offloads(spec: RuntimeSpec) -> bool:
+    """Whether the server keeps KV cache in half of the node's free memory unless told otherwise."""
+    return bool(spec.version) and knows(server_keys()[_CPU_CACHE_MARK], spec.version)
 
 
 def dropped_flags(config: InferenceConfig, spec: RuntimeSpec) -> Iterator[str]:

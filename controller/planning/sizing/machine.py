@@ -6,6 +6,7 @@ from controller.api.workspace import Runtime
 from controller.catalog import Preset, Sku
 from controller.planning.runtimes import choose_runtime
 from controller.planning.sizing.terms import (
+    A10_PERCENT,
     BYTES_PER_GIB,
     LAYERWISE_OVERHEAD,
     LAYERWISE_PERCENT,
@@ -89,7 +90,7 @@ def machine_of(preset: Preset, sku: Sku, use: Use) -> Machine:
     per_node = sku.gpu_count if splits else min(sku.gpu_count, 1)
     return Machine(
         usable=usable,
-        percent=SERVER_PERCENT if layerwise or use.percent is None else use.percent,
+        percent=_server_percent(sku) if layerwise or use.percent is None else use.percent,
         devices=sku.gpu_count,
         per_node=per_node,
         tensors=(pieces,) if pieces else (1,) if layerwise else _wished(use.tensor, tensor_sizes(served, per_node)),
@@ -98,6 +99,11 @@ def machine_of(preset: Preset, sku: Sku, use: Use) -> Machine:
         copies=not layerwise and pieces is None,
         leeway=_leeway(usable or 0) if layerwise else 0,
     )
+
+
+def _server_percent(sku: Sku) -> int:
+    """The share of GPU memory a server is given; vendors' labels write a model with dashes."""
+    return A10_PERCENT if "A10" in sku.gpu_model.replace("-", " ").split() else SERVER_PERCENT
 
 
 def _leeway(usable: int) -> int:

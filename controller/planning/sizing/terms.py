@@ -24,6 +24,9 @@ SERVER_PERCENT: Final = 84
 Source: kaito-project/kaito's launch command, gpu-memory-utilization 0.84.
 """
 
+A10_PERCENT: Final = 82
+"""The same on NVIDIA A10, whose driver keeps more for itself. Source: kaito-project/kaito's launch command."""
+
 LAYERWISE_PERCENT: Final = 95
 """Share of usable GPU memory a server that reserves none can fill, as Transformers: all but fragmentation."""
 

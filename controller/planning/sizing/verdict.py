@@ -85,7 +85,7 @@ class Fit:
     @property
     def doubt(self) -> str:
         """What is counted by an upper bound, for a misfit that is not certain."""
-        bounds = ("the size of its KV cache",) if not self.exact else ()
+        bounds: tuple[str, ...] = ("the size of its KV cache",) if not self.exact else ()
         bounds += ("what its server takes and leaves unused",) if self.leeway else ()
         return f"{' and '.join(bounds)} {'is an upper bound' if len(bounds) == 1 else 'are upper bounds'}"
 
