@@ -11,6 +11,7 @@ from controller.api.json import Key, key_of
 from controller.config_maps import ConfigMaps
 from controller.installation import Installation
 from controller.node_store import NodeStore
+from controller.reconcilers.claim_kinds import follow_kinds
 from controller.reconcilers.context import Context
 from controller.reconcilers.durations import measure_starts
 from controller.reconcilers.informers import build_informers
@@ -40,7 +41,13 @@ async def serve(settings: Settings) -> int:
         informers = build_informers(program.client, config_maps.informer)
         site = replace(settings.site.site(auto_provision=settings.provision), config_maps=config_maps.data)
         site = replace(site, nodes=NodeStore(informers.nodes).facts, node_class=settings.node_class)
-        site = replace(site, claims=settings.node_source.kind or site.claims)
+        site = replace(
+            site,
+            claims=settings.node_source.kind or site.claims,
+            registries=settings.registries,
+            local_disks=settings.local_disks,
+        )
+        site = replace(site, patience=settings.patience)
         installation = Installation(program.client, settings.common.namespace, site)
         context = Context(program.client, program.recorder, informers, installation.site)
 
@@ -67,6 +74,7 @@ async def serve(settings: Settings) -> int:
         program.task("catalog", installation.run)
         program.lead("workspace", work)
         program.lead("workspace resync", lambda: loop.resync(keys))
+        program.lead("claim kinds", lambda: follow_kinds(informers, loop.enqueue))
         program.lead("catalog changes", lambda: follow(installation, program.recorder, keys, loop.enqueue))
         return await program.run()
 

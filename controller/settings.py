@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from controller.api.claims import DEFAULT_NODE_CLASS, NodeClass
 from controller.api.node_source import NodeSource
 from controller.installation import SiteOptions, add_site_options, site_options
-from controller.runtime.options import CommonOptions, add_common_options, one_of, option
+from controller.planning.names import is_subdomain
+from controller.planning.registries import Registries, parse_rewrites, parse_secret_names
+from controller.runtime.options import CommonOptions, add_common_options, duration, one_of, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,9 @@ class Settings:
         node_class: which provisioner NodeClaims ask.
         workers: Workspaces reconciled at the same time.
         site: what it was told of the installation.
+        registries: where published images come from.
+        local_disks: StorageClass of the local NVMe disks of nodes; empty for none.
+        patience: seconds an existing node may stay unusable before it is replaced.
     """
 
     common: CommonOptions
@@ -27,6 +32,9 @@ class Settings:
     node_class: NodeClass
     workers: int
     site: SiteOptions
+    registries: Registries
+    local_disks: str
+    patience: float
 
     @property
     def provision(self) -> bool:
@@ -44,6 +52,11 @@ def parse_settings(argv: Sequence[str]) -> Settings:
     option(parser, "--node-source", parse=one_of(sources), default=NodeSource.MACHINE, help=", ".join(sources))
     _add_node_class(parser)
     option(parser, "--workers", parse=_workers, default="8", help="Workspaces reconciled at the same time")
+    _add_registries(parser)
+    what = "StorageClass of the nodes' local NVMe disks, where a driver provides one: downloaded weights are kept there"
+    option(parser, "--local-disk-storage-class", parse=_object_name, default="", help=what)
+    what = "How long an existing node may stay unusable before another takes its place; nodes of claims are not meant"
+    option(parser, "--replace-nodes-after", parse=_patience, default="10m", help=what)
     add_site_options(parser)
     args = parser.parse_args(argv)
     common = CommonOptions.from_args(parser, args)
@@ -53,6 +66,9 @@ def parse_settings(argv: Sequence[str]) -> Settings:
         node_class=NodeClass(args.node_class_group, args.node_class_kind, args.node_class_name),
         workers=args.workers,
         site=site_options(parser, args),
+        registries=Registries(args.registry_rewrite, args.image_pull_secrets),
+        local_disks=args.local_disk_storage_class,
+        patience=args.replace_nodes_after,
     )
 
 
@@ -64,10 +80,30 @@ def _add_node_class(parser: argparse.ArgumentParser) -> None:
         option(parser, f"--node-class-{part}", parse=_node_class_part, default=value, help=help_text)
 
 
+def _add_registries(parser: argparse.ArgumentParser) -> None:
+    what = "FROM=TO,FROM=TO: registries, or folders in them, that take the place of the published ones; longest first"
+    option(parser, "--registry-rewrite", parse=parse_rewrites, default="", help=what)
+    what = "Secrets, separated by commas, that pods with published images pull them with; looked for in their namespace"
+    option(parser, "--image-pull-secrets", parse=parse_secret_names, default="", help=what)
+
+
 def _node_class_part(text: str) -> str:
     if not text or not text.replace("-", "").replace(".", "").isalnum():
         raise ValueError("letters, digits, - and . only")
     return text
+
+
+def _object_name(text: str) -> str:
+    if text and not is_subdomain(text):
+        raise ValueError("expected the name of an object")
+    return text
+
+
+def _patience(text: str) -> float:
+    seconds = duration(text)
+    if not 1 <= seconds <= 7 * 24 * 3600:
+        raise ValueError("expected a duration from 1s to 168h")
+    return seconds
 
 
 def _workers(text: str) -> int:

@@ -9,7 +9,7 @@ from controller.node_store import watch_nodes
 from controller.runtime import logs
 from controller.runtime.program import Program, run_program
 from webhook.admission import Judge
-from webhook.certificates import Keeper
+from webhook.certificates import Keeper, Mounted
 from webhook.server import WebhookServer
 from webhook.settings import Settings, parse_settings
 
@@ -30,13 +30,7 @@ async def run(settings: Settings) -> int:
         site = replace(site, nodes=nodes.facts)
         installation = Installation(program.client, settings.common.namespace, site)
         judge = Judge(installation.site)
-        keeper = Keeper(
-            program.client,
-            namespace=settings.common.namespace,
-            secret=settings.secret,
-            configuration=settings.configuration,
-            names=settings.names,
-        )
+        keeper = certificates(program, settings)
         webhooks = {MUTATE_PATH: judge.mutate, VALIDATE_PATH: judge.validate}
         server = WebhookServer(settings.bind, keeper.serving.context, webhooks)
         for informer in (installation.informer, *keeper.informers):
@@ -51,6 +45,19 @@ async def run(settings: Settings) -> int:
         program.task("certificates", keeper.run)
         program.task("listener", lambda: serve(server, settings.drain))
         return await program.run()
+
+
+def certificates(program: Program, settings: Settings) -> Keeper | Mounted:
+    """The certificates: of our own, or those somebody puts into a directory."""
+    if settings.certificate_dir is not None:
+        return Mounted(settings.certificate_dir)
+    return Keeper(
+        program.client,
+        namespace=settings.common.namespace,
+        secret=settings.secret,
+        configuration=settings.configuration,
+        names=settings.names,
+    )
 
 
 async def serve(server: WebhookServer, drain: float) -> None:

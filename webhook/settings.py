@@ -5,6 +5,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from controller.api.node_source import NodeSource
@@ -34,7 +35,8 @@ class Settings:
     Attributes:
         common: those of every program.
         bind: where to serve admission.
-        names: what the serving certificate is valid for.
+        certificate_dir: where somebody else puts the serving certificate; None for one of our own.
+        names: what our own serving certificate is valid for.
         configuration: name of the webhook configurations to publish trust in.
         secret: name of the Secret that holds the authority.
         auto_provision: whether nodes are made for Workspaces.
@@ -44,6 +46,7 @@ class Settings:
 
     common: CommonOptions
     bind: Address
+    certificate_dir: Path | None
     names: Names
     configuration: str
     secret: str
@@ -59,6 +62,8 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
     option(parser, "--bind-address", parse=parse_address, default=":9443", help="Where to serve admission over TLS")
     option(parser, "--webhook-configuration", default=SERVICE, help="Name of the webhook configurations to publish in")
     option(parser, "--ca-secret", default="kaito-webhook-ca", help="Name of the Secret that holds the authority")
+    what = "Directory with tls.crt and tls.key, renewed by somebody else; a certificate of our own if absent"
+    option(parser, "--certificate-dir", parse=Path, help=what)
     sources = [*NodeSource]
     option(parser, "--node-source", parse=one_of(sources), default=NodeSource.MACHINE, help="Where nodes come from")
     add_site_options(parser)
@@ -71,6 +76,7 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
     return Settings(
         common=common,
         bind=given["bind_address"],
+        certificate_dir=given["certificate_dir"],
         names=Names(
             _values(parser, args.certificate_dns_name, DNS_FLAG) or service_names(common.namespace),
             _values(parser, args.certificate_ip, IP_FLAG, _ip_address),

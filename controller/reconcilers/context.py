@@ -42,7 +42,10 @@ class Context:
             self.applied.pop(key, None)
             return None
         seen, answer = self.written.get(key, ("", cached))
-        return answer if seen == version_of(cached) else cached
+        if seen == version_of(cached):
+            return answer
+        self.written.pop(key, None)
+        return cached
 
     def remember(self, key: Key, answer: Json) -> None:
         """Note what a status write returned."""

@@ -2,28 +2,37 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.api import labels
-from controller.api.conditions import Condition, conditions_of
-from controller.api.json import Json, Key
+from controller.api.conditions import Condition, conditions_of, is_true
+from controller.api.json import Json, Key, annotations_of
 from controller.api.messages import Problem
+from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, ParseError, Workspace, parse_workspace
+from controller.planning.memory import with_made
 from controller.planning.node_status import NODE_CONDITIONS, node_conditions
-from controller.planning.observed import Node, Observed, parse_node
+from controller.planning.observed import Node, Observed, is_owned_by, parse_node
+from controller.planning.pausing import paused_status
 from controller.planning.phases import NOTHING_PLANNED, Sight
 from controller.planning.plan import Plan, make_plan
+from controller.planning.rendering import APPLIED_HASH
 from controller.planning.resolving import resolve, unreadable
+from controller.planning.revisions import Wish, revision_name, wish_of
 from controller.planning.status import blocked_conditions, conditions_for, render_status
 from controller.planning.target import Target
+from controller.reconcilers.adopting import adopt
 from controller.reconcilers.collect import collect_leftovers
 from controller.reconcilers.context import Context
 from controller.reconcilers.finalize import add_finalizer, finalize
-from controller.reconcilers.nodes import settle_nodes
+from controller.reconcilers.hearsay import listen
+from controller.reconcilers.nodes import look_closer, settle_nodes
 from controller.reconcilers.observe import observe
 from controller.reconcilers.refusals import Blocked, refused
 from controller.reconcilers.report import now, write_status
+from controller.reconcilers.revisions import record, remembered, was_trained
+from controller.reconcilers.story import NORMAL
 from controller.reconcilers.workload import apply_services, apply_workload, rehearse_workload, remove_obsolete
 from controller.runtime import logs
 from controller.runtime.errors import ApiError, Forbidden, Invalid, Unavailable
@@ -43,6 +52,7 @@ class View:
     nodes: Sequence[Node] = ()
     count: int = 0
     sight: Sight = NOTHING_PLANNED
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,15 @@ class Work:
     target: Target
     observed: Observed
     plan: Plan
+    wish: Wish
+    revision: str
+
+    @property
+    def carried_out(self) -> bool:
+        """Whether what is asked for now is there, is being made, or was made and is over."""
+        live = self.plan.seen.like(self.plan.workload)
+        is_there = live is not None and is_owned_by(live, self.workspace.uid)
+        return self.plan.start or is_there or self.plan.seen.trained
 
 
 async def reconcile(context: Context, key: Key) -> Result:
@@ -69,6 +88,9 @@ async def reconcile(context: Context, key: Key) -> Result:
         workspace, problem = parse_workspace({"metadata": obj["metadata"]}), unreadable(error)
     if workspace.deleting:
         return await finalize(context, workspace, obj)
+    if workspace.paused:
+        await write_status(context, workspace, obj, paused_status(workspace, obj, now=now()))
+        return DONE
     if problem is not None:
         return await _report(context, workspace, obj, _unresolved(workspace, obj, Observed(), [problem]), DONE)
     if labels.WORKSPACE_FINALIZER not in workspace.finalizers:
@@ -88,12 +110,20 @@ async def _collect_predecessors(context: Context, workspace: Workspace) -> None:
 
 async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
     observed = observe(context.informers, workspace, obj)
-    target = resolve(workspace, obj, context.site())
+    site = context.site().sourced(workspace.node_source)
+    target = resolve(workspace, obj, site)
     if not isinstance(target, Target):
         return await _report(context, workspace, obj, _unresolved(workspace, obj, observed, target), DONE)
-    work = Work(workspace, obj, target, observed, make_plan(workspace, target, observed))
+    wish = wish_of(workspace, obj, target, site)
+    if await adopt(context, workspace, obj, observed, wish.pods):
+        return DONE
+    work = _work(workspace, obj, target, observed, wish)
     try:
-        await _close_difference(context, work)
+        certain = await _made_certain(context, work)
+        if certain is None:
+            return DONE
+        work = certain
+        made = await _close_difference(context, work)
     except Blocked as blocked:
         return await _report(context, workspace, obj, _blocked(work, blocked.problem), RECHECK)
     except (Invalid, Forbidden) as error:
@@ -104,24 +134,62 @@ async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
             with suppress(ApiError):
                 await _report(context, workspace, obj, _blocked(work, refused(error)), DONE)
         raise
-    return await _report(context, workspace, obj, _healthy(work), DONE)
+    heard, result = await listen(context, workspace, work.plan.seen)
+    work = replace(work, plan=with_made(replace(work.plan, seen=heard), made))
+    return await _report(context, workspace, obj, _healthy(work), _sooner(result, work.plan.nodes.recheck))
 
 
-async def _close_difference(context: Context, work: Work) -> None:
-    """The Services first, and the workload at least on trial: nodes cost money, and a refusal should not."""
+def _sooner(result: Result, seconds: float | None) -> Result:
+    """The result, with the next look no later than that."""
+    waits = [wait for wait in (result.requeue_after, seconds) if wait is not None]
+    return Result(requeue_after=min(waits)) if waits else result
+
+
+async def _made_certain(context: Context, work: Work) -> Work | None:
+    """The work as it is after a look at the API server where nodes are to change; None where the Workspace did.
+
+    Claims that seem to be gone may only be unknown to a cache that lags.
+    """
+    seen, plan = work.observed, work.plan.nodes
+    if plan.is_settled and not seen.provisioning.misses(seen.claims):
+        return work
+    closer = await look_closer(context, work.workspace, work.obj, seen, plan, work.target.demand.kind)
+    return None if closer is None else _work(work.workspace, work.obj, work.target, closer, work.wish)
+
+
+def _work(workspace: Workspace, obj: Json, target: Target, observed: Observed, wish: Wish) -> Work:
+    known = was_trained(obj, revision_name(workspace, wish, "")) if wish.once else None
+    if known is not None:
+        observed = replace(observed, trained=known)
+    plan = make_plan(workspace, target, observed, wish.pods, certain=known is not None)
+    revision = revision_name(workspace, wish, annotations_of(plan.workload).get(APPLIED_HASH, ""))
+    return Work(workspace, obj, target, observed, plan, wish, revision)
+
+
+async def _close_difference(context: Context, work: Work) -> tuple[str, ...]:
+    """The Services first, and the workload at least on trial: nodes cost money, and a refusal should not.
+
+    Returns:
+        The UIDs of the claims that were made.
+    """
     workspace, plan, observed = work.workspace, work.plan, work.observed
     await apply_services(context, workspace, plan, observed)
     if observed.like(plan.workload) is None and not plan.nodes.is_settled:
         await rehearse_workload(context, workspace, plan.workload)
     await remove_obsolete(context, workspace, plan)
-    await settle_nodes(context, workspace, work.obj, work.target, plan.nodes)
+    made = await settle_nodes(context, workspace, work.obj, work.target, plan.nodes, observed)
     if plan.start:
         await apply_workload(context, workspace, work.obj, plan, observed)
+    if work.carried_out:
+        await record(context, workspace, work.obj, work.wish, work.revision)
+    return made
 
 
 def _healthy(work: Work) -> View:
     conditions = conditions_for(work.workspace, work.plan.demand, work.plan.nodes, work.plan.seen)
-    return View(conditions, work.plan.nodes.usable, work.plan.demand.count, Sight(work.plan, blocked=False))
+    revision = work.revision if work.carried_out else ""
+    sight = Sight(work.plan, blocked=False)
+    return View(conditions, work.plan.nodes.usable, work.plan.demand.count, sight, revision)
 
 
 def _blocked(work: Work, problem: Problem) -> View:
@@ -145,5 +213,9 @@ def _unresolved(workspace: Workspace, obj: Json, observed: Observed, problems: S
 
 async def _report(context: Context, workspace: Workspace, obj: Json, view: View, result: Result) -> Result:
     status = render_status(workspace, obj, view.conditions, view.nodes, view.count, now=now(), sight=view.sight)
+    status |= remembered(obj, view.revision, view.conditions)
     await write_status(context, workspace, obj, status)
+    if is_true(obj, ConditionType.PAUSED):
+        note = "the Workspace is looked after again"
+        context.recorder.event(obj, type=NORMAL, reason=Reason.WORKSPACE_RESUMED, note=note)
     return result

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from controller.api.json import Json, key_of
 from controller.api.resources import Resource
 from controller.runtime.reflector import Reflector, Selection, Sink, WatchClient
+from controller.runtime.sharing import shared
 from controller.runtime.store import Change, Index, Store
 from controller.runtime.watch import DELETED, WatchEvent
 
@@ -118,9 +119,9 @@ class Informer:
     def _slim(self, obj: Json) -> Json:
         """An object its transform chokes on is kept whole: one odd object must not blind us for all others."""
         if self._transform is None:
-            return obj
+            return shared(obj)
         try:
-            return self._transform(obj)
+            return shared(self._transform(obj))
         except Exception:
             log.exception("%s: the transform failed on %s, the object is kept whole", self.name, key_of(obj))
             return obj

@@ -1,18 +1,20 @@
 """Events: what happened to an object, for people who run `kubectl describe`.
 
-Recording never waits and never fails: events wait in a bounded queue for one writer. Repeats of an event become a
-series (`events.k8s.io/v1`): the second is written at once, further ones at most every REFRESH_SECONDS, so that an
-object failing in a loop costs a few writes and still shows its count. An event that differs in its note alone is news
-and written as such, until a source has had NOTES_LIMIT of them within NOTES_SECONDS: then its notes probably differ
-in a number or an id only, and further ones count as repeats.
+Recording never waits and never fails: events wait in bounded queues for a few writers, those about one object in one
+queue, so that their order stays. Repeats of an event become a series (`events.k8s.io/v1`): the second is written at
+once, further ones at most every REFRESH_SECONDS, so that an object failing in a loop costs a few writes and still shows
+its count. An event that differs in its note alone is news and written as such, until a source has had NOTES_LIMIT of
+them within NOTES_SECONDS: then its notes probably differ in a number or an id only, and further ones count as repeats.
 """
 
 import asyncio
 import contextlib
 import time
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from controller.api.json import Json, name_of, namespace_of, uid_of
@@ -20,6 +22,7 @@ from controller.api.resources import EVENTS, Resource
 from controller.runtime import logs, metrics
 from controller.runtime.errors import AlreadyExists, ApiError, NotFound, Throttled, Unavailable
 from controller.runtime.lease import microtime
+from controller.runtime.tasks import run_together
 
 log = logs.get_logger(__name__)
 
@@ -31,7 +34,9 @@ INSTANCE_LENGTH: Final = 128
 CLUSTER_NAMESPACE: Final = "default"
 """Where the API wants events about cluster-scoped objects."""
 
-QUEUE_LIMIT: Final = 1000
+QUEUE_LIMIT: Final = 4096
+"""Events that may wait, in all queues together: a thousand objects that change at once tell four times each."""
+WRITERS: Final = 4
 SERIES_LIMIT: Final = 4096
 SERIES_SECONDS: Final = 360.0
 """A series without a repeat for this long is over (client-go `tools/events`)."""
@@ -91,7 +96,7 @@ class Recorder:
         self._controller = controller
         self._instance = instance[:INSTANCE_LENGTH] or controller
         self._series: OrderedDict[SeriesKey, _Series] = OrderedDict()
-        self._queue: asyncio.Queue[_Series] = asyncio.Queue(QUEUE_LIMIT)
+        self._queues: list[asyncio.Queue[_Series]] = [asyncio.Queue() for _ in range(WRITERS)]
 
     def event(
         self,
@@ -147,13 +152,16 @@ class Recorder:
 
     async def run(self) -> None:
         """Writes queued events until cancelled."""
+        await run_together({f"events {n}": partial(self._drain, queue) for n, queue in enumerate(self._queues)})
+
+    async def _drain(self, queue: "asyncio.Queue[_Series]") -> None:
         while True:
-            series = await self._queue.get()
+            series = await queue.get()
             try:
                 series.waiting = False
                 await self._write(series)
             finally:
-                self._queue.task_done()
+                queue.task_done()
 
     async def flush(self, timeout: float) -> None:  # noqa: ASYNC109 - a program stops within its grace
         """Waits until everything recorded so far is written, at most `timeout` seconds; `run` must be running."""
@@ -162,7 +170,7 @@ class Recorder:
                 series.timer.cancel()
                 self._enqueue(series)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._queue.join(), timeout)
+            await asyncio.wait_for(asyncio.gather(*(queue.join() for queue in self._queues)), timeout)
 
     def _schedule(self, series: _Series, now: float) -> None:
         """Queues the series now, or when its refresh is due; it is queued at most once at a time."""
@@ -176,11 +184,12 @@ class Recorder:
 
     def _enqueue(self, series: _Series) -> None:
         series.timer = None
-        try:
-            self._queue.put_nowait(series)
-            series.waiting = True
-        except asyncio.QueueFull:
+        if sum(queue.qsize() for queue in self._queues) >= QUEUE_LIMIT:
             self._drop(series, "overflow")
+            return
+        _, _, _, about, _ = series.key
+        self._queues[zlib.crc32(about.encode()) % WRITERS].put_nowait(series)
+        series.waiting = True
 
     def _drop(self, series: _Series, cause: str) -> None:
         """Gives the series up: a next event of its kind starts a new one."""

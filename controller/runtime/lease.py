@@ -28,7 +28,7 @@ CLOCK_RATES: Final = 0.02
 
 def microtime(moment: datetime) -> str:
     """A Kubernetes MicroTime: RFC 3339 in UTC with exactly six decimals."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 @dataclass(frozen=True, slots=True)

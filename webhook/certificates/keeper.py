@@ -101,12 +101,7 @@ class Keeper:
 
     def certificate_problem(self) -> str:
         """Why TLS cannot be served; empty when it can."""
-        times = self.serving.validity
-        if times is None:
-            return "no serving certificate yet"
-        if times.accepted_from > self._now():
-            return f"the serving certificate is not valid before {times.accepted_from.isoformat()}"
-        return "the serving certificate has expired" if times.ends <= self._now() else ""
+        return self.serving.problem(self._now())
 
     def trust_problem(self) -> str:
         """Why the API server would not trust this replica; empty when it does."""

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from datetime import datetime
 
 from webhook.certificates.issuing import Pair, Validity, validity
 
@@ -29,6 +30,15 @@ class Serving:
     def validity(self) -> Validity | None:
         """When the certificate is meant to be used; None when there is none."""
         return validity(self._leaf) if self._leaf else None
+
+    def problem(self, now: datetime) -> str:
+        """Why TLS cannot be served; empty when it can."""
+        times = self.validity
+        if times is None:
+            return "no serving certificate yet"
+        if times.accepted_from > now:
+            return f"the serving certificate is not valid before {times.accepted_from.isoformat()}"
+        return "the serving certificate has expired" if times.ends <= now else ""
 
     def install(self, leaf: Pair, issuer: bytes) -> None:
         """Serves with `leaf` from the next handshake on.
