@@ -7,15 +7,19 @@ and when to try again is decided where the whole claim is in view (azure-mgmt-co
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from azure.core import MatchConditions
 from azure.core.credentials import AccessToken
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import AsyncRetryPolicy, SansIOHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential
 from azure.mgmt.containerservice.aio import ContainerServiceClient
@@ -66,6 +70,27 @@ _CLOUDS: Final[dict[Cloud, tuple[str, str, str]]] = {
 """Endpoint, token scope and authority of each cloud."""
 
 
+def _transport(authority: Path | None) -> AioHttpTransport:
+    """What carries the calls.
+
+    The SDK, told of a file of certificates, reads it anew for every request, and then no connection serves two: with
+    such a file the session is ours, and otherwise as the SDK makes it.
+
+    Raises:
+        SetupError: the file cannot be read, or holds no certificates.
+    """
+    timeouts = {"connection_timeout": 10, "read_timeout": 30}
+    if authority is None:
+        return AioHttpTransport(**timeouts)
+    try:
+        trusted = ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise SetupError(f"--azure-ca-file={authority}: no certificates can be read from it: {error}") from error
+    connector, cookies = TCPConnector(ssl=trusted), DummyCookieJar()
+    session = ClientSession(connector=connector, trust_env=True, cookie_jar=cookies, auto_decompress=False)
+    return AioHttpTransport(session=session, **timeouts)
+
+
 class AgentPools:
     """The agent pools of one AKS cluster. Every method raises `CloudError` and nothing else."""
 
@@ -84,12 +109,9 @@ class AgentPools:
             "base_url": settings.endpoint or endpoint,
             "credential_scopes": [scope],
             "retry_policy": AsyncRetryPolicy.no_retries(),
-            "connection_timeout": 10,
-            "read_timeout": 30,
+            "transport": _transport(settings.ca_file),
             "user_agent": user_agent,
         }
-        if settings.ca_file is not None:
-            options["connection_verify"] = str(settings.ca_file)
         if settings.credential is CredentialKind.NONE:
             options["authentication_policy"] = _Anonymous()
         self._client = ContainerServiceClient(self._credential, settings.subscription_id, **options)
@@ -124,12 +146,20 @@ class AgentPools:
 
         return await self._shared("create", call)
 
-    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
-        """Begins to remove a pool; one that is gone already is no error."""
+    async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
+        """Begins to remove a pool; one that is gone already is no error.
+
+        With an eTag it is removed only while it still has it, else a `CloudError` of kind EXISTS says so.
+        """
+        condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
 
         async def call() -> None:
             await self._client.agent_pools.begin_delete(
-                *self._where, name, ignore_pod_disruption_budget=ignore_disruption_budgets or None, polling=False
+                *self._where,
+                name,
+                ignore_pod_disruption_budget=ignore_disruption_budgets or None,
+                polling=False,
+                **condition,
             )
 
         try:

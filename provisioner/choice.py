@@ -13,14 +13,20 @@ from provisioner.wish import Wish
 def next_choice(seen: Observed, wish: Wish) -> Choice:
     """The next offering to ask for.
 
-    A failure that says nothing about the offering, such as a missing right, makes the claim wait as a whole.
+    A failure that says nothing about the offering, such as a missing right, makes the claim wait as a whole, and so
+    does a budget of failed launches that is spent. A spec that has changed since owes nothing to what came before.
     """
     failure, policy = failure_of(seen.claim), seen.policy
     known = seen.holds if failure is None else merged(seen.holds, _remembered(seen, failure))
+    if failure is not None and failure.generation not in (0, seen.claim.generation):
+        return choose(wish.offerings, seen.holds, seen.sizes, policy, seen.now)
     choice = choose(wish.offerings, known, seen.sizes, policy, seen.now)
-    if failure is None or failure.kind in FALLBACK_KINDS or (begun := parse_time(failure.time)) is None:
+    if failure is None or (begun := parse_time(failure.time)) is None:
         return choice
-    after = begun + timedelta(seconds=policy.launch_delay(failure.kind, failure.attempts))
+    delay = policy.launch_delay(failure.kind, failure.attempts) if failure.kind not in FALLBACK_KINDS else 0.0
+    if failure.spent >= policy.launch_attempts:
+        delay = max(delay, policy.launch_rest)
+    after = begun + timedelta(seconds=delay)
     if after <= seen.now or (choice.after is not None and choice.after > after):
         return choice
     return Choice(choice.offering, after, choice.hold)

@@ -6,12 +6,12 @@ the critical ones leave last, and a pod marked do-not-disrupt is waited for but 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from controller.api import labels
 from controller.api.json import Json, annotations_of, is_deleting, metadata_of, name_of, namespace_of, uid_of
-from provisioner.times import seconds_since
+from provisioner.times import parse_time, seconds_since
 
 STUCK_AFTER: Final = 60.0
 """Seconds beyond its own grace after which a terminating pod no longer counts: its kubelet is dead."""
@@ -28,6 +28,9 @@ class Pod:
         leaving: whether it is being deleted.
         held: whether a mark forbids its eviction.
         stays: whether it is left alone: over, a static pod, tolerant of the disruption, or stuck.
+        grace: seconds it may take to end.
+        ends: when its deletion is to be over; None for one that is not being deleted.
+        volumes: persistent volume claims it goes on using as long as it runs.
         rank: its place in the order; lower ones leave first.
     """
 
@@ -38,6 +41,9 @@ class Pod:
     held: bool
     stays: bool
     rank: int
+    grace: float = 30.0
+    ends: datetime | None = None
+    volumes: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -62,7 +68,16 @@ def parse_pod(obj: Json, now: datetime) -> Pod:
         held="true" in (marks.get(labels.DO_NOT_DISRUPT), marks.get(labels.DO_NOT_EVICT)),
         stays=over or stuck or "Node" in owners or _tolerates(spec.get("tolerations") or ()),
         rank=2 * critical + daemon,
+        grace=float(spec.get("terminationGracePeriodSeconds") or 0),
+        ends=parse_time(str(metadata_of(obj)["deletionTimestamp"])) if is_deleting(obj) else None,
+        volumes=() if over else tuple(_claimed(spec.get("volumes") or ())),
     )
+
+
+def _claimed(volumes: Iterable[Json]) -> Iterable[str]:
+    """Names of the persistent volume claims among a pod's volumes."""
+    named = ((volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes)
+    return (str(name) for name in named if name)
 
 
 def _tolerates(tolerations: Iterable[Json]) -> bool:
@@ -81,15 +96,46 @@ def _matches(toleration: Json) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DrainPlan:
-    """What to evict now, and what is still on the node."""
+    """What to do with the pods of a node.
+
+    Attributes:
+        evict: to be evicted now.
+        waiting: still on the node.
+        overdue: to be deleted past every budget, because their time is over.
+        due: when the next of the others will be; None for none.
+    """
 
     evict: tuple[Pod, ...]
     waiting: tuple[Pod, ...]
+    overdue: tuple[Pod, ...]
+    due: datetime | None
 
 
-def plan_drain(pods: Iterable[Pod]) -> DrainPlan:
-    """The first rank that still has pods leaves now; the drain is over when nothing waits."""
+def plan_drain(pods: Iterable[Pod], now: datetime, end: datetime) -> DrainPlan:
+    """The first rank that still has pods leaves now; the drain is over when nothing waits.
+
+    A pod that could not end in time if it were evicted any later is deleted, so that it ends in order and not with its
+    node: neither budgets nor marks hold it then.
+
+    Args:
+        pods: all of the node's.
+        now: the present moment.
+        end: when the node goes, whatever is on it.
+    """
     waiting = tuple(pod for pod in pods if not pod.stays)
+    overdue = tuple(pod for pod in waiting if _is_overdue(pod, now, end))
     first = min((pod.rank for pod in waiting), default=0)
-    evict = tuple(pod for pod in waiting if pod.rank == first and not pod.leaving and not pod.held)
-    return DrainPlan(evict, waiting)
+    evict = tuple(pod for pod in waiting if pod.rank == first and not (pod.leaving or pod.held) and pod not in overdue)
+    due = (end - timedelta(seconds=pod.grace) for pod in waiting if not pod.leaving and pod not in overdue)
+    return DrainPlan(evict, waiting, overdue, min(due, default=None))
+
+
+def _is_overdue(pod: Pod, now: datetime, end: datetime) -> bool:
+    if pod.leaving:
+        return pod.ends is not None and pod.ends > end
+    return now + timedelta(seconds=pod.grace) >= end
+
+
+def seconds_left(pod: Pod, now: datetime, end: datetime) -> int:
+    """The grace a pod gets that is deleted now: its own, or what is left until the node goes."""
+    return max(1, int(min(pod.grace, (end - now).total_seconds())))

@@ -16,11 +16,11 @@ from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
 from provisioner.calls import ABORT_PATIENCE, Aborts, Pauses
 from provisioner.claims import Claims, is_gone
-from provisioner.errors import CloudError, ErrorKind, Fault
+from provisioner.errors import CloudError, Fault
 from provisioner.nodes import POOL_INDEX, Node, parse_node
 from provisioner.policy import Policy
 from provisioner.pools import CANCELING, CREATING, Pool
-from provisioner.removal import remove_pool
+from provisioner.removal import look, remove_pool
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.termination import release_patch
 
@@ -108,7 +108,7 @@ class Collector:
     async def _remove(self, name: str, pool: Pool) -> Result:
         if pool.deleting or pool.state == CANCELING:
             return self._await_end(name)
-        asked = await remove_pool(self._api, self._snapshot, self._aborts, name, abort=pool.state == CREATING)
+        asked = await remove_pool(self._api, self._snapshot, self._aborts, pool, abort=pool.state == CREATING)
         self._pauses.end(name)
         if asked:
             metrics.ORPHANS.inc()
@@ -184,12 +184,4 @@ class Collector:
 
     async def _live(self, name: str) -> Pool | None:
         """The pool as Azure itself has it now; None when it says there is none."""
-        try:
-            pool = await self._api.get(name)
-        except CloudError as error:
-            if error.kind is not ErrorKind.POOL_NOT_FOUND:
-                raise
-            self._snapshot.learn(name, None)
-            return None
-        self._snapshot.learn(name, pool)
-        return self._aborts.view(pool)
+        return self._aborts.view(await look(self._api, self._snapshot, name))

@@ -29,6 +29,8 @@ class Failure:
         offering: what was asked for.
         code: the cloud's code, empty when it gave none.
         text: the cloud's own words.
+        spent: failed launches since the claim's spec last changed.
+        generation: of the claim at the last failure.
         holds: what the failures so far speak against, by scope; the latest twenty.
     """
 
@@ -39,6 +41,8 @@ class Failure:
     code: str = ""
     text: str = ""
     holds: Holds = field(default_factory=dict)
+    spent: int = 0
+    generation: int = 0
 
     @property
     def fault(self) -> Fault:
@@ -62,28 +66,30 @@ class Failure:
             "capacityType": self.offering.capacity_type,
             "code": self.code,
             "text": shorten(self.text, _TEXT_LIMIT),
+            "spent": self.spent,
+            "generation": self.generation,
             "holds": {scope: [str(hold.kind), hold.time, hold.count] for scope, hold in self.holds.items()},
         }
         return json.dumps(fields, separators=(",", ":"))
 
 
-def one_more(
-    before: Failure | None, attempt: int, fault: Fault, offering: Offering, *, time: str, sizes: Sizes
-) -> Failure:
+def one_more(claim: Claim, attempt: int, fault: Fault, offering: Offering, *, time: str, sizes: Sizes) -> Failure:
     """The record with one more failed launch.
 
     Args:
-        before: the record so far.
+        claim: carries the record so far.
         attempt: number of the launch that failed.
         fault: why.
         offering: what was asked for.
         time: RFC 3339 moment of the failure.
         sizes: what is known of sizes.
     """
+    before = failure_of(claim)
     holds = before.holds if before else {}
     if scope := scope_of(fault, offering, sizes):
         holds = bounded(after_failure(holds, scope, fault.kind, time), _MOST_REMEMBERED)
-    return Failure(attempt, time, fault.kind, offering, fault.code, fault.text, holds)
+    spent = before.spent if before and before.generation == claim.generation else 0
+    return Failure(attempt, time, fault.kind, offering, fault.code, fault.text, holds, spent + 1, claim.generation)
 
 
 def failure_of(claim: Claim) -> Failure | None:
@@ -98,6 +104,8 @@ def failure_of(claim: Claim) -> Failure | None:
             code=str(fields.get("code") or ""),
             text=str(fields.get("text") or ""),
             holds=_holds(fields.get("holds") or {}),
+            spent=int(fields.get("spent") or 0),
+            generation=int(fields.get("generation") or 0),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None

@@ -31,7 +31,7 @@ def initialize(seen: Observed, registered: Condition) -> Step:
     """What to show as Initialized and what to do about it."""
     claim = seen.claim
     if claim.is_true(claim.kind.initialized):
-        return Step((claim.conditions[claim.kind.initialized],))
+        return _initialized(seen, claim.conditions[claim.kind.initialized])
     if registered.status != TRUE:
         return Step((_condition(seen, UNKNOWN, Reason.NOT_REGISTERED, "The node has not joined yet"),))
     node = node_of(seen)
@@ -39,11 +39,17 @@ def initialize(seen: Observed, registered: Condition) -> Step:
         return _wait(seen, Reason.NODE_NOT_FOUND, "the node is not in the cluster")
     if (lack := lacking(seen, node)) is not None:
         return _wait(seen, *lack)
-    done = _condition(seen, TRUE, Reason.INITIALIZED, f"Node {node.name} is Ready with all it promised")
-    if node.labels.get(labels.INITIALIZED) != "true":
-        patch = {"metadata": {"resourceVersion": node.resource_version, "labels": {labels.INITIALIZED: "true"}}}
-        return Step((done,), PatchNode(node.name, patch))
-    return Step((done,))
+    text = f"Node {node.name} is Ready with all it promised"
+    return _initialized(seen, _condition(seen, TRUE, Reason.INITIALIZED, text))
+
+
+def _initialized(seen: Observed, condition: Condition) -> Step:
+    """Initialized, and the node labelled so; one that came back without the label gets it once it is complete again."""
+    node = node_of(seen)
+    if node is None or node.labels.get(labels.INITIALIZED) == "true" or lacking(seen, node) is not None:
+        return Step((condition,))
+    patch = {"metadata": {"resourceVersion": node.resource_version, "labels": {labels.INITIALIZED: "true"}}}
+    return Step((condition,), PatchNode(node.name, patch))
 
 
 def lacking(seen: Observed, node: Node) -> tuple[Reason, str] | None:

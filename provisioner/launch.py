@@ -180,7 +180,7 @@ def _failed(seen: Observed, pool: Pool) -> Step:
     if failure is None or _uncounted(pool, failure):
         attempt = pool.attempt or (failure.attempts if failure else 0) + 1
         fault = pool.fault or Fault(ErrorKind.UNKNOWN, "", f"the pool is {pool.state} and gives no cause")
-        record = one_more(failure, attempt, fault, pool.offering, time=rfc3339(seen.now), sizes=seen.sizes)
+        record = one_more(seen.claim, attempt, fault, pool.offering, time=rfc3339(seen.now), sizes=seen.sizes)
         return Step((_failure_condition(seen, record),), RecordFailure(record), watch=True)
     if seen.fault is not None:
         return Step((_failure_condition(seen, failure),), None, seen.fault_wait, watch=True)

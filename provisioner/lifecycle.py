@@ -5,11 +5,13 @@ from typing import Any
 from controller.api import labels
 from controller.api.json import Json
 from controller.api.reasons import Reason
+from provisioner.expiry import expired, expires_in
 from provisioner.initialization import initialize
 from provisioner.launch import joined_nodes, launch
 from provisioner.nodes import Node
 from provisioner.pools import Pool, belongs
 from provisioner.registration import capacity_type, node_of, register
+from provisioner.repair import Repair, repair, without_gpus
 from provisioner.steps import Action, ConfirmPool, DeleteClaim, Observed, PatchClaim, PatchNode, Step, earliest
 from provisioner.termination import release_patch, terminate
 from provisioner.times import in_words
@@ -29,14 +31,31 @@ def decide(seen: Observed) -> Step:
     initialized = initialize(seen, registered.conditions[0])
     phases = (launched, registered, initialized)
     dependents = tuple(phase.conditions[0] for phase in phases)
-    actions = (_lost(seen), _surplus(seen), _finalizer(seen), *(phase.action for phase in phases), _marks(seen))
+    mended = repair(seen)
+    actions = (
+        _lost(seen),
+        mended.action,
+        without_gpus(seen),
+        expired(seen),
+        _surplus(seen),
+        _finalizer(seen),
+        *(phase.action for phase in phases),
+        _marks(seen),
+    )
     return Step(
         conditions=(*dependents, sum_up(seen.claim.kind, dependents)),
         action=next((action for action in actions if action is not None), None),
-        requeue_after=earliest([*(phase.requeue_after for phase in phases), _next_call(seen), _missed(seen)]),
+        requeue_after=earliest(
+            [*(phase.requeue_after for phase in phases), _next_call(seen), _missed(seen), _upkeep(seen, mended)]
+        ),
         watch=any(phase.watch for phase in phases),
         overdue=any(phase.overdue for phase in phases),
     )
+
+
+def _upkeep(seen: Observed, mended: Repair) -> float | None:
+    """Seconds until the node's health or the claim's age is worth another look."""
+    return earliest([mended.wait, seen.policy.retry_max if mended.held else None, expires_in(seen)])
 
 
 def _next_call(seen: Observed) -> float | None:
@@ -52,7 +71,7 @@ def _lost(seen: Observed) -> Action | None:
     for node in seen.nodes:
         if _is_deleted_instance(seen, node):
             return DeleteClaim(Reason.INSTANCE_GONE, f"Node {node.name} was deleted; its instance follows")
-    if not seen.pools_known or seen.fault is not None:
+    if not seen.pools_known or seen.fault is not None or seen.blind is not None:
         return None
     if seen.pool is not None:
         return _abandoned(seen, seen.pool)

@@ -4,9 +4,15 @@ from typing import Final
 
 from controller.api.reasons import Reason
 from controller.runtime.metrics import counter, gauge, histogram
-from provisioner.errors import REASONS
+from provisioner.errors import REASONS, ErrorKind
 
 OPERATIONS: Final = ("list", "get", "create", "delete", "abort", "usages")
+
+ACCEPTED: Final = "accepted"
+"""How a request for an agent pool ends that is no error."""
+
+PHASES: Final = ("launch", "registration", "initialization")
+"""The phases of a claim's life that a condition ends, in their order."""
 
 CLAIM_STATES: Final = ("pending", "launched", "registered", "ready", "failed", "deleting")
 
@@ -22,6 +28,17 @@ ARM_SECONDS: Final = histogram(
 CLAIMS: Final = gauge("kaito_claims", "Claims for nodes, by state.", ("state",))
 LAUNCH_FAILURES: Final = counter(
     "kaito_claim_launch_failures_total", "Failed launches of agent pools, by reason.", ("reason",)
+)
+LAUNCH_ATTEMPTS: Final = counter(
+    "kaito_claim_launch_attempts_total",
+    "Requests for agent pools, by answer: accepted, or the class of error.",
+    ("answer",),
+)
+PHASE_SECONDS: Final = histogram(
+    "kaito_claim_phase_duration_seconds",
+    "How long claims took for launch, registration, initialization and termination.",
+    ("phase",),
+    buckets=(1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600),
 )
 ORPHANS: Final = counter("kaito_orphaned_pools_collected_total", "Agent pools removed because no claim was left.")
 STRANGERS: Final = gauge(
@@ -50,7 +67,12 @@ for _state in CLAIM_STATES:
     CLAIMS.labels(_state)
 for _reason in sorted(set(REASONS.values())):
     LAUNCH_FAILURES.labels(_reason)
-for _answer in ("accepted", "blocked", "gone", "failed"):
+for _class in (ACCEPTED, *sorted(ErrorKind)):
+    LAUNCH_ATTEMPTS.labels(_class)
+for _phase in (*PHASES, "termination"):
+    PHASE_SECONDS.labels(_phase)
+for _answer in ("accepted", "blocked", "deleted", "gone", "failed"):
     EVICTIONS.labels(_answer)
 for _counter in CLAIMS_DISRUPTED.values():
-    _counter.labels(Reason.INSTANCE_GONE)
+    for _cause in (Reason.EXPIRED, Reason.GPUS_NOT_ADVERTISED, Reason.INSTANCE_GONE, Reason.NODE_UNHEALTHY):
+        _counter.labels(_cause)

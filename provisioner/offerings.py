@@ -141,7 +141,19 @@ def _fitting(
         if not fitting:
             return _invalid(f"spec.requirements: {words(requirement)}: {_shown(left, facts, requirement.key)}")
         left = fitting
+    if lack := _too_few(required, left, terms):
+        return _invalid(lack)
     return tuple(left)
+
+
+def _too_few(required: tuple[Requirement, ...], offerings: list[Offering], terms: Terms) -> str:
+    """Which requirement wants more values to choose from than there are, in words; empty for none."""
+    for requirement in required:
+        values = {_facts(each, terms).get(requirement.key) for each in offerings} - {None}
+        if len(values) < requirement.min_values:
+            cause = f"minValues {requirement.min_values} and only {len(values)} to choose from"
+            return f"spec.requirements: {words(requirement)}: {cause}"
+    return ""
 
 
 def _shown(offerings: list[Offering], facts: Mapping[Offering, Mapping[str, str]], key: str) -> str:

@@ -1,6 +1,10 @@
 """Carrying out what was decided: one call outside, and what it brought to light."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Final
 
 from controller.api import labels
 from controller.api.claims import parse_claim
@@ -14,12 +18,13 @@ from provisioner import metrics
 from provisioner.calls import Aborts, Pauses
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.eviction import drain_node
-from provisioner.history import Failure, failure_of, one_more
+from provisioner.history import Failure, one_more
 from provisioner.holds import Unavailable
 from provisioner.nodes import Node, parse_node, slim_claim
 from provisioner.pools import Pool
 from provisioner.quota import Quotas
-from provisioner.removal import remove_pool
+from provisioner.removal import look, remove_pool
+from provisioner.requested import Answers, preparation, with_request
 from provisioner.sizes import size_of
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.steps import (
@@ -38,9 +43,12 @@ from provisioner.steps import (
     ReleaseClaim,
 )
 from provisioner.texts import explain
-from provisioner.times import rfc3339
+from provisioner.times import rfc3339, seconds_since
 
 log = get_logger(__name__)
+
+_TIMED_OUT: Final = 408
+"""The one refusal that does not say whether the request was carried out."""
 
 
 def with_claim(seen: Observed, obj: Json) -> Observed:
@@ -60,6 +68,7 @@ class Performer:
         aborts: told of creations that were stopped.
         quotas: asked before a pool is.
         unavailable: told of offerings that fail, and of those tried again.
+        answers: told of requests for pools that are over.
     """
 
     def __init__(
@@ -72,13 +81,14 @@ class Performer:
         aborts: Aborts,
         quotas: Quotas,
         unavailable: Unavailable,
+        answers: Answers,
     ) -> None:
         self._client = client
         self._api = api
         self._snapshot = snapshot
         self._recorder = recorder
         self._pauses, self._aborts = pauses, aborts
-        self._quotas, self._unavailable = quotas, unavailable
+        self._quotas, self._unavailable, self._answers = quotas, unavailable, answers
         self._asking: set[str] = set()
 
     async def perform(self, seen: Observed, action: Action) -> Observed | None:
@@ -102,8 +112,8 @@ class Performer:
                 return await self._patch_node(seen, name, patch)
             case DeleteNode(name, uid):
                 return await self._delete_node(seen, name, uid)
-            case DrainNode(name):
-                drain = await drain_node(self._client, name, seen.now)
+            case DrainNode(name, end):
+                drain = await drain_node(self._client, name, seen.now, end)
                 return replace(seen, drained={**seen.drained, name: drain})
             case DeleteClaim(reason, note):
                 return await self._delete_claim(seen, reason, note)
@@ -124,67 +134,78 @@ class Performer:
             case CreatePool():
                 return await self._create(seen, action)
             case ConfirmPool():
-                return await self._confirm(seen)
+                pool = await self._snapshot.fresh(seen.claim.name)
+                return replace(seen, pool=pool, confirmed_gone=pool is None)
             case DeletePool(abort):
                 return await self._delete(seen, abort=abort)
 
     async def _create(self, seen: Observed, action: CreatePool) -> Observed:
         name, offering = seen.claim.name, action.offering
-        size = size_of(seen.sizes, offering.size)
+        size, begun = size_of(seen.sizes, offering.size), asyncio.get_running_loop().time()
         if (shortage := await self._quotas.shortage(offering, size)) is not None:
             return await self._failed(seen, action, shortage)
         self._unavailable.trying(offering, seen.sizes, seen.now)
-        try:
-            pool = await self._ask(seen, action)
-        except CloudError as error:
-            if error.kind is ErrorKind.EXISTS:
-                return await self._existing(seen)
-            if error.fault.transient:
-                raise
-            return await self._failed(seen, action, _about_the_cluster(error.fault))
+        with self._place_for(seen):
+            seen = await self._patch_claim(
+                seen, {"annotations": {labels.LAUNCH_REQUESTED: with_request(seen)}}, guarded=True
+            )
+            try:
+                pool = await self._ask(seen, action, begun)
+            except CloudError as error:
+                if error.kind is ErrorKind.EXISTS:
+                    return await self._existing(seen)
+                if error.fault.transient:
+                    raise
+                return await self._failed(seen, action, _about_the_cluster(error.fault))
         log.info("agent pool asked for", extra=fields(size=offering.text, attempt=action.attempt))
         self._quotas.spend(offering, size)
         self._snapshot.learn(name, pool)
         return replace(seen, pool=pool, confirmed_gone=False)
 
-    async def _ask(self, seen: Observed, action: CreatePool) -> Pool:
-        """The request itself, unless those on their way already fill the cluster."""
+    @contextmanager
+    def _place_for(self, seen: Observed) -> Iterator[None]:
+        """Keeps a place in the cluster for the claim's pool, unless those on their way already fill it."""
         if self._snapshot.count() + len(self._asking) >= seen.policy.pool_limit:
             raise CloudError(Fault(ErrorKind.CONFLICT, "", "the last free agent pools are being asked for"))
         self._asking.add(seen.claim.name)
         try:
-            return await self._api.create(seen.claim.name, action.body)
+            yield
         finally:
             self._asking.discard(seen.claim.name)
 
+    async def _ask(self, seen: Observed, action: CreatePool, begun: float) -> Pool:
+        """The request itself, which is over once the cloud has answered it, whatever it said."""
+        name, moment = seen.claim.name, rfc3339(seen.now)
+        try:
+            if asyncio.get_running_loop().time() - begun > preparation(seen):
+                raise CloudError(Fault(ErrorKind.CONFLICT, "", "it took too long to prepare the request"), status=409)
+            self._answers.begin(name, moment)
+            pool = await self._api.create(name, action.body)
+        except CloudError as error:
+            metrics.LAUNCH_ATTEMPTS.labels(error.kind).inc()
+            if 400 <= error.status < 500 and error.status != _TIMED_OUT:
+                self._answers.note(name, moment)
+            raise
+        self._answers.note(name, moment)
+        metrics.LAUNCH_ATTEMPTS.labels(metrics.ACCEPTED).inc()
+        return pool
+
     async def _failed(self, seen: Observed, action: CreatePool, fault: Fault) -> Observed:
-        before, time = failure_of(seen.claim), rfc3339(seen.now)
-        failure = one_more(before, action.attempt, fault, action.offering, time=time, sizes=seen.sizes)
+        time = rfc3339(seen.now)
+        failure = one_more(seen.claim, action.attempt, fault, action.offering, time=time, sizes=seen.sizes)
         return await self._record(seen, failure)
 
     async def _existing(self, seen: Observed) -> Observed:
         """The pool that stood in the way; Azure may name one whose removal has not come to its end everywhere."""
-        found = await self._confirm(seen)
-        if found.pool is None:
+        pool = await look(self._api, self._snapshot, seen.claim.name)
+        if pool is None:
             raise CloudError(Fault(ErrorKind.CONFLICT, "", "the name is taken and yet there is no such pool"))
-        return found
-
-    async def _confirm(self, seen: Observed) -> Observed:
-        name = seen.claim.name
-        try:
-            pool = await self._api.get(name)
-        except CloudError as error:
-            if error.kind is not ErrorKind.POOL_NOT_FOUND:
-                raise
-            self._snapshot.learn(name, None)
-            return replace(seen, pool=None, confirmed_gone=True)
-        self._snapshot.learn(name, pool)
         return replace(seen, pool=pool, confirmed_gone=False)
 
     async def _delete(self, seen: Observed, *, abort: bool) -> Observed:
-        name = seen.claim.name
-        await remove_pool(self._api, self._snapshot, self._aborts, name, abort=abort)
-        return replace(seen, pool=self._aborts.view(self._snapshot.get(name)))
+        if seen.pool is not None:
+            await remove_pool(self._api, self._snapshot, self._aborts, seen.pool, abort=abort)
+        return replace(seen, pool=self._aborts.view(self._snapshot.get(seen.claim.name)))
 
     async def _patch_claim(self, seen: Observed, metadata: Json, *, guarded: bool) -> Observed:
         guard = {"resourceVersion": metadata_of(seen.stored).get("resourceVersion")} if guarded else {}
@@ -241,6 +262,7 @@ class Performer:
             await self._patch_claim(seen, {"finalizers": kept}, guarded=True)
         except NotFound:
             return
+        metrics.PHASE_SECONDS.labels("termination").observe(seconds_since(seen.claim.deletion_time, seen.now))
         metrics.CLAIMS_TERMINATED[seen.claim.kind.resource.plural].inc()
         log.info("claim let go, nothing is left of it")
 

@@ -28,17 +28,24 @@ class Policy:
 
     Attributes:
         launch_deadline: from the request for an agent pool to the pool's success.
+        request_deadline: from the request for an agent pool to the moment from which it can no longer reach the cloud.
         registration_deadline: from the pool's success to its node.
         initialization_deadline: from the node's arrival to all it promised.
         drain_deadline: from a claim's deletion to the point where disruption budgets no longer hold it up.
         termination_deadline: from a claim's deletion to the message that the cloud is slow.
         retry_initial: wait after the first failed launch; doubled after each further one.
         retry_max: the longest such wait.
+        launch_attempts: failed launches after which a claim rests, a number.
+        launch_rest: wait after each further failed launch until the claim's spec changes.
+        repair_deadline: from a node's last sign of health to its replacement; 0 for never.
+        gpu_replacements: nodes without their GPUs that are replaced for one owner before the next is kept, a number.
+        expiry: whether a claim that is older than its expireAfter is deleted, a truth value.
         orphan_grace: age of an agent pool without a claim before it is removed.
         pool_limit: how many agent pools a cluster may have, a number (AKS quotas and limits).
     """
 
     launch_deadline: float = 1800.0
+    request_deadline: float = 150.0
     registration_deadline: float = 1200.0
     initialization_deadline: float = 1200.0
     drain_deadline: float = 3600.0
@@ -46,6 +53,11 @@ class Policy:
     retry_initial: float = 30.0
     retry_max: float = 300.0
     orphan_grace: float = 300.0
+    launch_attempts: int = 20
+    launch_rest: float = 3600.0
+    repair_deadline: float = 900.0
+    gpu_replacements: int = 1
+    expiry: bool = False
     pool_limit: int = 100
 
     def launch_delay(self, kind: ErrorKind, failures: int) -> float:

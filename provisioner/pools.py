@@ -38,6 +38,7 @@ class Pool:
         fault: why the pool failed, where it did and says so.
         image: version of the nodes' image.
         offering: size, zone and way of paying.
+        etag: changes with every change of the pool, those that nothing here depends on among them.
         stopped: whether somebody stopped the pool, so that it has no nodes for now.
     """
 
@@ -49,6 +50,7 @@ class Pool:
     fault: Fault | None = None
     image: str = ""
     stopped: bool = False
+    etag: str = field(default="", compare=False)
 
     @property
     def vm_size(self) -> str:
@@ -107,6 +109,7 @@ def parse_pool(obj: Json) -> Pool:
         fault=classify(0, error) if error else None,
         image=str(properties.get("nodeImageVersion") or ""),
         stopped=(properties.get("powerState") or {}).get("code") == "Stopped",
+        etag=str(properties.get("eTag") or ""),
     )
 
 

@@ -4,7 +4,6 @@ The key is a name that claim, agent pool and the pool's label on nodes share, so
 worked on by one worker at a time.
 """
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -25,6 +24,7 @@ from provisioner.calls import Aborts, Pauses
 from provisioner.claims import Claims, is_gone, ours
 from provisioner.errors import Fault
 from provisioner.garbage import Collector
+from provisioner.health import Health
 from provisioner.history import failure_of
 from provisioner.holds import Unavailable
 from provisioner.lifecycle import decide
@@ -35,10 +35,12 @@ from provisioner.policy import Policy
 from provisioner.pools import REQUESTED_TAG, Pool
 from provisioner.quota import Quotas
 from provisioner.refusal import Refusal, is_final, refusal_of, refused
+from provisioner.repair import repair
+from provisioner.requested import Answers
 from provisioner.sizes import Sizes
 from provisioner.snapshot import PoolApi, Snapshot
-from provisioner.status import events_for, new_status
-from provisioner.steps import Action, CloudAction, CreatePool, Observed, OnClaim, Step, earliest
+from provisioner.status import events_for, new_status, phases_over
+from provisioner.steps import Action, CloudAction, CreatePool, DeleteClaim, Fleet, Observed, OnClaim, Step, earliest
 from provisioner.times import now
 from provisioner.verdict import is_failure
 
@@ -87,10 +89,10 @@ class Reconciler:
         self._refusals: Pauses[Refusal] = Pauses()
         self._aborts = Aborts()
         self._states: dict[str, str] = {}
-        self._nodeless_since: dict[str, float] = {}
-        self._unavailable = Unavailable()
+        self._health = Health(nodes)
+        self._unavailable, self._answers = Unavailable(), Answers()
         self._performer = Performer(
-            client, api, snapshot, recorder, self._pauses, self._aborts, quotas, self._unavailable
+            client, api, snapshot, recorder, self._pauses, self._aborts, quotas, self._unavailable, self._answers
         )
         self._collector = Collector(client, api, snapshot, claims=claims, nodes=nodes, policy=policy)
 
@@ -157,14 +159,17 @@ class Reconciler:
                 return None
             if isinstance(after, Refusal):
                 return seen, refused(seen, step, after, self._refusal_wait(name))
-            seen = after
+            seen = replace(after, now=self._now())
         return seen, replace(decide(seen), requeue_after=_PAUSE_BETWEEN_RUNS)
 
     async def _perform(self, seen: Observed, action: Action) -> Observed | Refusal | None:
         """What is seen after the action, or why the API server refuses it; None when the claim has been let go."""
         name = seen.claim.name
-        if not isinstance(action, CloudAction) and (held := self._refusals.current(name)) is not None:
+        writes = not isinstance(action, CloudAction) or isinstance(action, CreatePool)
+        if writes and (held := self._refusals.current(name)) is not None:
             return held[0]
+        if isinstance(action, DeleteClaim):
+            self._health.deletes(seen.claim, action.reason)
         try:
             return await self._performer.perform(seen, action)
         except ApiError as error:
@@ -200,22 +205,20 @@ class Reconciler:
             fault=fault,
             fault_wait=wait,
             blind=snapshot.fault,
+            answered=self._answers.of(name),
             rival=rival,
             holds=self._unavailable.view(),
             pool_count=snapshot.count(),
-            nodeless=self._nodeless(name, missed=not nodes and not rival),
+            nodeless=self._health.nodeless(name, missed=not nodes and not rival),
+            unready=(unready := self._health.unready(name, nodes, expected=_stands(pool))),
+            replaced=self._health.replaced(claim),
+            fleet=self._health.fleet() if unready else Fleet(),
         )
 
-    def _nodeless(self, name: str, *, missed: bool) -> float:
-        """Seconds since the first look that found no node; a new process begins anew, which only delays."""
-        if not missed:
-            self._nodeless_since.pop(name, None)
-            return 0.0
-        now = asyncio.get_running_loop().time()
-        return now - self._nodeless_since.setdefault(name, now)
-
     def _learn(self, claim: Claim, pool: Pool | None) -> None:
-        """What this claim's launches tell about offerings, for all others."""
+        """What this claim's launches tell: of its own requests, and of offerings for all others."""
+        if pool is not None and (asked := pool.tags.get(REQUESTED_TAG)):
+            self._answers.note(claim.name, asked)
         if (failure := failure_of(claim)) is not None:
             self._unavailable.learn(failure.holds)
         if pool is not None and pool.succeeded and (asked := pool.tags.get(REQUESTED_TAG)):
@@ -240,6 +243,8 @@ class Reconciler:
         return with_claim(seen, obj)
 
     def _tell(self, seen: Observed, conditions: tuple[Condition, ...]) -> None:
+        for phase, seconds in phases_over(seen.claim, conditions, seen.now).items():
+            metrics.PHASE_SECONDS.labels(phase).observe(seconds)
         failure = failure_of(seen.claim)
         for told in events_for(dict(seen.claim.conditions), conditions):
             if failure is not None and told.reason == failure.fault.reason:
@@ -248,12 +253,18 @@ class Reconciler:
             if told.reason == Reason.REGISTERED:
                 metrics.NODES_CREATED.inc()
 
+    def _tell_of_repair(self, seen: Observed) -> None:
+        """Says why a node that is long not Ready is kept; the recorder makes repeats one event."""
+        if not seen.claim.deleting and (held := repair(seen).held):
+            self._recorder.event(seen.stored, type="Warning", reason=Reason.NODE_REPAIR_BLOCKED, note=held)
+
     def _settle(self, seen: Observed, step: Step) -> Result:
         """What is left to do is to wait: for a change of the pool, of the API server's objects, or for a moment."""
         name = seen.claim.name
         if not seen.rival:
             self._snapshot.watch(name, wanted=step.watch or not self._snapshot.synced, overdue=step.overdue)
             self._count(name, state_of(seen, step.conditions))
+            self._tell_of_repair(seen)
         return DONE if step.requeue_after is None else Result(max(step.requeue_after, _PAUSE_BETWEEN_RUNS))
 
     def _count(self, name: str, state: str) -> None:
@@ -269,10 +280,16 @@ class Reconciler:
         for memory in (self._pauses, self._refusals):
             memory.end(name)
         self._aborts.forget(name)
-        self._nodeless_since.pop(name, None)
+        self._answers.forget(name)
+        self._health.forget(name)
         self._snapshot.watch(name, wanted=False)
         if (state := self._states.pop(name, None)) is not None:
             metrics.CLAIMS.labels(state).dec()
+
+
+def _stands(pool: Pool | None) -> bool:
+    """Whether a pool is to have a working node: one that is stopped, or at work on itself, need not."""
+    return pool is not None and pool.succeeded and not pool.stopped
 
 
 def state_of(seen: Observed, conditions: tuple[Condition, ...]) -> str:

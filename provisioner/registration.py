@@ -15,7 +15,9 @@ from provisioner.steps import Observed, PatchNode, Step
 from provisioner.texts import headline
 from provisioner.times import in_words, seconds_since
 
-_NOT_FOR_NODES: Final = frozenset({labels.LAUNCH_FAILURE, "kubectl.kubernetes.io/last-applied-configuration"})
+_NOT_FOR_NODES: Final = frozenset(
+    {labels.LAUNCH_FAILURE, labels.LAUNCH_REQUESTED, "kubectl.kubernetes.io/last-applied-configuration"}
+)
 
 
 def register(seen: Observed, launched: Condition) -> Step:

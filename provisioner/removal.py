@@ -3,7 +3,7 @@
 from controller.runtime.logs import get_logger
 from provisioner.calls import Aborts
 from provisioner.errors import CloudError, ErrorKind
-from provisioner.pools import CANCELING, DELETING
+from provisioner.pools import CANCELING, CREATING, DELETING, Pool
 from provisioner.snapshot import PoolApi, Snapshot
 
 log = get_logger(__name__)
@@ -11,8 +11,11 @@ log = get_logger(__name__)
 _NOT_NOW = frozenset({ErrorKind.THROTTLED, ErrorKind.UNAVAILABLE, ErrorKind.PERMISSION})
 
 
-async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, name: str, *, abort: bool) -> bool:
+async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Pool, *, abort: bool) -> bool:
     """Has the cloud remove a pool; one that is still being made is stopped first and removed by a later call.
+
+    Only the pool as it was seen is removed, and only a creation is stopped: one that another replica has since removed,
+    or made anew, is looked at again instead.
 
     Returns:
         Whether the removal itself was asked for.
@@ -20,14 +23,43 @@ async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, name: st
     Raises:
         CloudError: the cloud does neither now.
     """
-    if abort and await _abort(api, name):
-        aborts.note(name)
-        snapshot.mark(name, CANCELING)
+    name = pool.name
+    if abort:
+        fresh = await look(api, snapshot, name)
+        if fresh is None or fresh.state != CREATING:
+            return False
+        if await _abort(api, name):
+            aborts.note(name)
+            snapshot.mark(name, CANCELING)
+            return False
+    try:
+        await api.delete(name, etag="" if abort else pool.etag, ignore_disruption_budgets=True)
+    except CloudError as error:
+        if error.kind is not ErrorKind.EXISTS:
+            raise
+        log.info("agent pool %s has changed since it was read: %s", name, error)
+        await look(api, snapshot, name)
         return False
-    await api.delete(name, ignore_disruption_budgets=True)
     log.info("removal of agent pool %s asked for", name)
     snapshot.mark(name, DELETING)
     return True
+
+
+async def look(api: PoolApi, snapshot: Snapshot, name: str) -> Pool | None:
+    """The pool as the cloud itself has it now; None when it says there is none.
+
+    Raises:
+        CloudError: the cloud does not say.
+    """
+    try:
+        pool = await api.get(name)
+    except CloudError as error:
+        if error.kind is not ErrorKind.POOL_NOT_FOUND:
+            raise
+        snapshot.learn(name, None)
+        return None
+    snapshot.learn(name, pool)
+    return pool
 
 
 async def _abort(api: PoolApi, name: str) -> bool:

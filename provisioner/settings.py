@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from controller.runtime.options import CommonOptions, add_common_options, duration, one_of, option
+from controller.runtime.options import CommonOptions, add_common_options, boolean, duration, one_of, option
 from provisioner.offerings import Place
 from provisioner.policy import Policy
 from provisioner.wish import parse_tags
@@ -79,12 +79,15 @@ _SHORTEST_INTERVAL: Final = 0.1
 
 _DEADLINES: Final = (
     ("--launch-deadline", "30m", "How long an agent pool may take before the claim says so"),
+    ("--request-deadline", "150s", "How long an unanswered request for an agent pool may yet be carried out"),
     ("--registration-deadline", "20m", "How long a node may take to join before the claim says so"),
     ("--initialization-deadline", "20m", "How long a node may take to be usable before the claim says so"),
     ("--drain-deadline", "1h", "How long disruption budgets may hold up the removal of a deleted claim's node"),
     ("--termination-deadline", "30m", "How long the removal of a claim may take before the claim says so"),
+    ("--repair-deadline", "15m", "How long an initialized node may be not Ready before it is replaced; 0s for ever"),
     ("--launch-retry-initial", "30s", "Pause after the first failed launch, doubled after each further one"),
     ("--launch-retry-max", "5m", "Longest pause between two launches of one claim"),
+    ("--launch-rest", "1h", "Pause between two launches of a claim whose launches failed --launch-attempts times"),
     ("--orphan-grace", "5m", "Age of an agent pool without a claim before it is removed"),
 )
 
@@ -123,7 +126,22 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
     option(parser, "--azure-tags", parse=parse_tags, default="", help="Azure tags of every pool: name=value,name=value")
     option(parser, "--arm-poll-interval", parse=_interval, default="4s", help="Pause between readings of busy pools")
     option(parser, "--arm-idle-interval", parse=_interval, default="5m", help="Pause between readings of idle pools")
+    option(
+        parser,
+        "--expire-claims",
+        parse=boolean,
+        default=False,
+        help="Delete a claim that is older than its spec.expireAfter, which the CRD of NodeClaims sets to 720h",
+    )
     option(parser, "--pool-limit", parse=_positive, default="100", help="Agent pools AKS allows in the cluster")
+    option(parser, "--launch-attempts", parse=_positive, default="20", help="Failed launches after which a claim rests")
+    option(
+        parser,
+        "--gpu-replacements",
+        parse=_count,
+        default="1",
+        help="Nodes in a row that one Workspace has replaced because their GPUs do not appear in time; 0 for none",
+    )
     option(parser, "--workers", parse=_positive, default="16", help="Claims worked on at the same time")
     for flag, default, what in _DEADLINES:
         option(parser, flag, parse=duration, default=default, help=what)
@@ -149,6 +167,10 @@ def _settings(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Sett
         retry_max=given["launch_retry_max"],
         orphan_grace=given["orphan_grace"],
         pool_limit=given["pool_limit"],
+        expiry=given["expire_claims"],
+        launch_attempts=given["launch_attempts"],
+        launch_rest=given["launch_rest"],
+        gpu_replacements=given["gpu_replacements"],
         **{name: given[name] for name in given if name.endswith("_deadline") and not name.startswith("leader")},
     )
     return Settings(
@@ -166,6 +188,10 @@ def _interval(text: str) -> float:
     if (seconds := duration(text)) < _SHORTEST_INTERVAL:
         raise ValueError("expected a duration of at least 100ms")
     return seconds
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
 
 
 def _positive(text: str) -> int:

@@ -40,8 +40,8 @@ class PoolApi(Protocol):
         """Begins to make a pool if there is none of that name."""
         ...
 
-    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
-        """Begins to remove a pool."""
+    async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
+        """Begins to remove a pool; with an eTag only while the pool still has it, else raises kind EXISTS."""
         ...
 
     async def abort(self, name: str) -> None:
@@ -77,7 +77,7 @@ class PoolStore:
         self._learned = {name: at for name, at in self._learned.items() if at > asked_at}
         names = (listed.keys() | self._pools.keys()) - self._learned.keys()
         changed = {name for name in names if self._pools.get(name) != listed.get(name)}
-        for name in changed:
+        for name in names:
             self._put(name, listed.get(name))
         return changed
 
@@ -105,6 +105,8 @@ class Snapshot:
         self._store = PoolStore()
         self._watched: dict[str, bool] = {}
         self._awake = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._last: tuple[float, CloudError | None] = (float("-inf"), None)
         self._faults = 0
         self.synced = False
         self.fault: Fault | None = None
@@ -139,12 +141,32 @@ class Snapshot:
             self._watched[name] = overdue
             self._awake.set()
 
+    async def fresh(self, name: str) -> Pool | None:
+        """The pool as a list shows it that was asked for no earlier than now; None when it shows none.
+
+        Whoever asks while one list is under way shares the next: the removal of many pools at once is confirmed by a
+        few lists, where a look at each would use up the subscription's budget.
+
+        Raises:
+            CloudError: the pools cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        async with self._reading:
+            asked_at, error = self._last
+            if asked_at < now:
+                await self._list(loop.time())
+            elif error is not None:
+                raise error.with_traceback(None)
+        return self.get(name)
+
     async def run(self) -> None:
         """Reads until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            started = loop.time()
-            least = await self._read(started)
+            async with self._reading:
+                started = loop.time()
+                least = await self._read(started)
             await self._rest(started, least)
 
     async def _rest(self, started: float, least: float) -> None:
@@ -169,17 +191,26 @@ class Snapshot:
     async def _read(self, started: float) -> float:
         """One reading; returns the seconds that must pass before the next."""
         try:
-            pools = await self._api.list()
+            await self._list(started)
         except CloudError as error:
             return self._failed(error)
-        changed = self._store.replace(pools, started)
+        return 0.0
+
+    async def _list(self, asked_at: float) -> None:
+        """Takes in a complete list, and tells what is news in it."""
+        try:
+            pools = await self._api.list()
+        except CloudError as error:
+            self._last = (asked_at, error)
+            raise
+        self._last = (asked_at, None)
+        changed = self._store.replace(pools, asked_at)
         if self.fault is not None or not self.synced:
             changed |= self._watched.keys() | {pool.name for pool in pools}
         self.synced, self.fault, self._faults = True, None, 0
         POOLS_AGE.set(time.time())
         if changed:
             self._on_change(changed)
-        return 0.0
 
     def _failed(self, error: CloudError) -> float:
         """Seconds to leave the cloud alone. A hiccup that the next reading may well disprove is not told of yet."""

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from controller.api.claims import NODE_CLAIM, READY, Claim
 from controller.api.conditions import TRUE, UNKNOWN, Condition, merge_conditions
 from controller.api.json import Json
 from controller.api.reasons import MEANINGS, Reason
+from provisioner.metrics import PHASES
 from provisioner.registration import node_of
 from provisioner.steps import Observed
-from provisioner.times import rfc3339
+from provisioner.times import rfc3339, seconds_since
 from provisioner.verdict import is_failure
 
 _QUIET: Final = frozenset(
@@ -89,6 +91,19 @@ def events_for(before: dict[str, Condition], wanted: Sequence[Condition]) -> lis
         kind = "Warning" if is_failure(condition) else "Normal"
         told.append(Told(kind, condition.reason, condition.message or _meaning(condition.reason)))
     return told
+
+
+def phases_over(claim: Claim, conditions: Sequence[Condition], now: datetime) -> dict[str, float]:
+    """Seconds that each phase took which is over now and was not before, by its name in `metrics.PHASES`."""
+    held = {condition.type for condition in conditions if condition.status == TRUE}
+    found, since = {}, claim.creation_time
+    for type_, phase in zip(claim.kind.dependents, PHASES, strict=True):
+        if claim.is_true(type_):
+            since = claim.conditions[type_].last_transition_time
+        elif type_ in held:
+            found[phase] = seconds_since(since, now)
+            since = rfc3339(now)
+    return found
 
 
 def _meaning(reason: str) -> str:

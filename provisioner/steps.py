@@ -26,10 +26,33 @@ class Drain:
     Attributes:
         waiting: namespace/name of pods that still have to leave.
         blocked: those of them a disruption budget or a do-not-disrupt mark holds, each with the cause.
+        volumes: names of the volumes that are still attached, once no pod waits.
+        due: when the next pod must be deleted to end in time; None for none.
     """
 
     waiting: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """How the nodes are doing, all of them together.
+
+    Attributes:
+        nodes: of claims.
+        unready: those of them that are not Ready.
+        cluster_nodes: all of the cluster, those of claims among them.
+        cluster_unready: those of them that are not Ready.
+        repairing: names of claims that are being replaced because of their node.
+    """
+
+    nodes: int = 0
+    unready: int = 0
+    cluster_nodes: int = 0
+    cluster_unready: int = 0
+    repairing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +73,13 @@ class Observed:
         holds: what failed lately for this claim or another, by scope.
         pool_count: agent pools of the whole cluster.
         nodeless: seconds for which this process has seen no node of the pool, whatever its state.
+        unready: seconds for which this process has seen nodes of the pool and none of them Ready.
+        replaced: nodes in a row that were replaced for the claim's owner because they lacked GPUs.
+        fleet: how all nodes are doing; counted only for one that is not Ready.
         fault: the last call to the cloud for this claim failed, and none may be made before `fault_wait` is over.
         fault_wait: seconds to wait before the failed call is repeated.
         blind: why the pools cannot be read at present; `pool` may then be out of date.
+        answered: moments of the claim's requests for a pool that are known to be over.
         drained: by node name, what a drain made just now has left.
         rival: the claim of another kind that holds the name; pool and nodes are that one's, and not shown here.
     """
@@ -69,10 +96,14 @@ class Observed:
     holds: Holds = field(default_factory=dict)
     pool_count: int = 0
     nodeless: float = 0.0
+    unready: float = 0.0
+    replaced: int = 0
+    fleet: Fleet = field(default_factory=Fleet)
     confirmed_gone: bool = False
     fault: Fault | None = None
     fault_wait: float = 0.0
     blind: Fault | None = None
+    answered: frozenset[str] = frozenset()
     drained: Mapping[str, Drain] = field(default_factory=dict)
     rival: str = ""
 
@@ -140,9 +171,14 @@ class DeleteNode:
 
 @dataclass(frozen=True, slots=True)
 class DrainNode:
-    """Evict what still runs on a node."""
+    """Evict what still runs on a node.
+
+    Attributes:
+        end: the moment at which the node goes, whatever is on it.
+    """
 
     node: str
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True)

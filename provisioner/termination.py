@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from controller.api import labels
+from controller.api.conditions import Condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.runtime.options import duration
@@ -13,6 +14,8 @@ from provisioner.departure import Stage, departing, stage_shown
 from provisioner.errors import Fault
 from provisioner.nodes import Node
 from provisioner.pools import CANCELING, CREATING, Pool, belongs
+from provisioner.repair import is_silent
+from provisioner.requested import last_arrival
 from provisioner.steps import (
     Action,
     CloudAction,
@@ -31,7 +34,7 @@ from provisioner.texts import explain, headline
 from provisioner.times import in_words, parse_time, rfc3339, seconds_since
 
 _LONGEST_DRAIN_PAUSE: Final = 10.0
-_SHOWN_PODS: Final = 3
+_MOST_SHOWN: Final = 3
 
 
 def terminate(seen: Observed) -> Step:
@@ -43,14 +46,18 @@ def terminate(seen: Observed) -> Step:
         return _unread(seen)
     step = _next(seen)
     if seen.fault is not None and isinstance(step.action, CloudAction):
-        shown = departing(claim, stage_shown(step.conditions), *_hindered(seen, seen.fault))
+        shown = _departing(seen, stage_shown(step.conditions), *_hindered(seen, seen.fault))
         return Step(shown, None, seen.fault_wait, watch=True)
     return step
 
 
+def _departing(seen: Observed, stage: Stage, reason: Reason, text: str) -> tuple[Condition, ...]:
+    return departing(seen.claim, stage, reason, text, late=seen.now > drain_end(seen))
+
+
 def _unread(seen: Observed) -> Step:
     told = Reason.INSTANCE_TERMINATING, "Waiting for the first answer from the cloud"
-    return Step(departing(seen.claim, Stage.UNSEEN, *(_hindered(seen, seen.blind) if seen.blind else told)))
+    return Step(_departing(seen, Stage.UNSEEN, *(_hindered(seen, seen.blind) if seen.blind else told)))
 
 
 def _hindered(seen: Observed, fault: Fault) -> tuple[Reason, str]:
@@ -60,11 +67,20 @@ def _hindered(seen: Observed, fault: Fault) -> tuple[Reason, str]:
 def _next(seen: Observed) -> Step:
     claim = seen.claim
     foreign = seen.pool is not None and not belongs(seen.pool, claim)
+    if seen.pool is None and (until := last_arrival(seen)) is not None:
+        return _await_request(seen, until)
     if seen.confirmed_gone or foreign or seen.rival:
         return _let_go(seen)
     if seen.pool is None:
         return _do(seen, ConfirmPool())
     return _announce(seen) or _empty_nodes(seen, seen.pool) or _remove_pool(seen, seen.pool)
+
+
+def _await_request(seen: Observed, until: datetime) -> Step:
+    """A pool that comes late is seen by the readings and removed; the last look comes when none can come any more."""
+    text = f"A request for agent pool {seen.claim.name} has no answer; the pool may yet appear until {rfc3339(until)}"
+    shown = _departing(seen, Stage.REMOVING, Reason.INSTANCE_TERMINATING, text)
+    return Step(shown, None, (until - seen.now).total_seconds(), watch=True)
 
 
 def _announce(seen: Observed) -> Step | None:
@@ -89,11 +105,11 @@ def drain_end(seen: Observed) -> datetime:
 
 def _do(seen: Observed, action: Action, text: str = "") -> Step:
     text = text or f"Removing agent pool {seen.claim.name}"
-    return Step(departing(seen.claim, Stage.REMOVING, Reason.INSTANCE_TERMINATING, text), action, watch=True)
+    return Step(_departing(seen, Stage.REMOVING, Reason.INSTANCE_TERMINATING, text), action, watch=True)
 
 
 def _drain(seen: Observed, action: Action, node: Node) -> Step:
-    shown = departing(seen.claim, Stage.DRAINING, Reason.DRAINING, f"Draining node {node.name}")
+    shown = _departing(seen, Stage.DRAINING, Reason.DRAINING, f"Draining node {node.name}")
     return Step(shown, action, watch=True)
 
 
@@ -104,23 +120,35 @@ def _own_nodes(seen: Observed) -> list[Node]:
 def _empty_nodes(seen: Observed, pool: Pool) -> Step | None:
     """The next step of the drain; None when it is over, need not be done, or has had its time."""
     age = seconds_since(seen.claim.deletion_time, seen.now)
-    if pool.deleting or seen.now > drain_end(seen):
+    if pool.deleting or seen.now > drain_end(seen) or is_silent(seen):
         return None
     for node in _own_nodes(seen):
         if (action := _prepare(node)) is not None:
             return _drain(seen, action, node)
         if node.name not in seen.drained:
-            return _drain(seen, DrainNode(node.name), node)
-    waiting = [pod for drain in seen.drained.values() for pod in drain.waiting]
-    if not waiting:
+            return _drain(seen, DrainNode(node.name, drain_end(seen)), node)
+    if (shown := _still_there(seen)) is None:
         return None
-    blocked = [pod for drain in seen.drained.values() for pod in drain.blocked]
-    shown = departing(seen.claim, Stage.DRAINING, Reason.DRAINING, _drain_text(seen, waiting, blocked))
-    return Step(shown, None, min(1 + age / 30, _LONGEST_DRAIN_PAUSE))
+    pauses = [1 + age / 30, _LONGEST_DRAIN_PAUSE]
+    pauses += [(drain.due - seen.now).total_seconds() for drain in seen.drained.values() if drain.due is not None]
+    return Step(shown, None, min(pauses))
+
+
+def _still_there(seen: Observed) -> tuple[Condition, ...] | None:
+    """What to show while pods, and after them volumes, are waited for; None when neither is."""
+    drains = seen.drained.values()
+    if waiting := [pod for drain in drains for pod in drain.waiting]:
+        blocked = [pod for drain in drains for pod in drain.blocked]
+        return _departing(seen, Stage.DRAINING, Reason.DRAINING, _drain_text(seen, waiting, blocked))
+    if volumes := [volume for drain in drains for volume in drain.volumes]:
+        shown = ", ".join(volumes[:_MOST_SHOWN])
+        text = f"{len(volumes)} volumes still attached: {shown}. From {rfc3339(drain_end(seen))} nothing waits for them"
+        return _departing(seen, Stage.DETACHING, Reason.AWAITING_VOLUME_DETACHMENT, text)
+    return None
 
 
 def _drain_text(seen: Observed, waiting: list[str], blocked: list[str]) -> str:
-    shown = ", ".join((blocked or sorted(waiting))[:_SHOWN_PODS])
+    shown = ", ".join((blocked or sorted(waiting))[:_MOST_SHOWN])
     cause = "some held up" if blocked else "leaving"
     end = rfc3339(drain_end(seen))
     return f"{len(waiting)} pods still to leave, {cause}: {shown}. From {end} the pool is removed regardless"
@@ -160,7 +188,7 @@ def _remove_pool(seen: Observed, pool: Pool) -> Step:
     rest = limit - seconds_since(seen.claim.deletion_time, seen.now)
     reason, text = _progress(seen, pool) if rest > 0 else _overdue(pool, limit)
     waits = [rest if rest > 0 else None, ABORT_PATIENCE if pool.state == CANCELING else None]
-    shown = departing(seen.claim, Stage.REMOVING, reason, text)
+    shown = _departing(seen, Stage.REMOVING, reason, text)
     return Step(shown, None, earliest(waits), watch=True, overdue=rest <= 0)
 
 

@@ -8,7 +8,7 @@ from controller.api.conditions import FALSE, TRUE, UNKNOWN, Condition, root_cond
 from controller.api.reasons import Reason
 from provisioner.errors import REASONS, TRANSIENT
 
-EXPECTED: Final = frozenset({Reason.DRAINING, Reason.INSTANCE_TERMINATING})
+EXPECTED: Final = frozenset({Reason.DRAINING, Reason.AWAITING_VOLUME_DETACHMENT, Reason.INSTANCE_TERMINATING})
 """Reasons for which Ready is False although all goes well."""
 
 _FAILURES: Final = frozenset(

@@ -15,6 +15,7 @@ from controller.api.json import Json
 from controller.api.messages import quote
 from controller.api.quantity import ceil_gib
 from provisioner.errors import ErrorKind, Fault
+from provisioner.kubelet import WishError, kubelet_properties
 from provisioner.offerings import KNOWN_KEYS, RESERVED, SPOT, Offering, Place, Terms, offerings_of
 from provisioner.pools import NAME_PATTERN, family_labels, reserved_label
 from provisioner.requirements import requirements_of, words
@@ -46,10 +47,6 @@ _TAG_VALUE_LIMIT: Final = 256
 _OWN_TAGS: Final = "kaito-"
 _MOST_TAGS: Final = 40
 """Azure takes 50; the rest is left to the provisioner's own and to what policies add."""
-
-
-class WishError(ValueError):
-    """A field of a claim that no agent pool can fulfil; the text names field and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def _properties(claim: Claim, place: Place) -> Json:
         properties["gpuProfile"] = {"driver": _one_of(marks, labels.GPU_DRIVER, _DRIVERS)}
     if labels.GPU_INSTANCE_PROFILE in marks:
         properties["gpuInstanceProfile"] = _one_of(marks, labels.GPU_INSTANCE_PROFILE, _MIG_PROFILES)
-    return properties
+    return {**properties, **kubelet_properties(claim)}
 
 
 def _one_of(marks: Mapping[str, str], key: str, known: Mapping[str, str]) -> str:

@@ -257,9 +257,10 @@ class GatedPools(AgentPools):
         self._gate.known.add(name)
         return made
 
-    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
+    async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
         call = super().delete
-        await self._gate.through("ARM delete", lambda: call(name, ignore_disruption_budgets=ignore_disruption_budgets))
+        ignoring = ignore_disruption_budgets
+        await self._gate.through("ARM delete", lambda: call(name, etag=etag, ignore_disruption_budgets=ignoring))
 
     async def abort(self, name: str) -> None:
         call = super().abort

@@ -214,18 +214,13 @@ async def _live(made: Cell, claim: ClaimPlan, patience: float) -> None:
 
 
 def wrongs(made: Cell, plan: Plan) -> str:
-    """What should not have been, in words.
-
-    Two that both work may once in a while make a pool for a claim that the other has just let go, or stop a removal
-    that the other has just begun: it is removed all the same.
-    """
-    alone = plan.replicas is not Replicas.BOTH
+    """What should not have been, in words."""
     found: list[str] = []
     for name, account in made.cloud.accounts.items():
         found += [f"{name}: {wrong}" for wrong in account.wrongs]
         pools = account.good + account.doomed
-        if account.good > (1 if alone else 2):
+        if account.good > 1:
             found.append(f"{name}: more than one good pool was made: {account}")
-        if account.removals < pools or (alone and account.removals > pools):
+        if account.removals != pools:
             found.append(f"{name}: not every pool was removed once: {account}")
     return f"{plan}\n" + "; ".join(found) if found else ""

@@ -1,18 +1,24 @@
 """The adapter on the real Azure SDK, against the AKS simulator over HTTP."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from azure.core.exceptions import ClientAuthenticationError
 
 from controller.api.json import Json
 from controller.runtime.errors import SetupError
 from hack.aks_simulator.settings import Settings
 from hack.aks_simulator.simulator import Simulator
+from hack.devcluster.pki import Leaf, issue, new_authority
+from hack.devcluster.ports import LOOPBACK
 from provisioner.agentpools import AgentPools, _from_response
 from provisioner.body import pool_body
 from provisioner.errors import CloudError, ErrorKind
@@ -137,6 +143,15 @@ async def test_a_connection_cut_after_the_request_took_effect_leaves_a_pool_that
         await refused(api.create(NAME, BODY))
         assert (await refused(api.create(NAME, BODY))).kind is ErrorKind.EXISTS
         assert (await api.get(NAME)).tags["kaito-claim-uid"] == UID
+
+
+async def test_a_pool_is_removed_by_its_etag_or_not_at_all() -> None:
+    async with azure() as (api, cloud):
+        made = await api.create(NAME, BODY)
+        assert made.etag
+        assert (await refused(api.delete(NAME, etag="older"))).kind is ErrorKind.EXISTS
+        assert (await refused(api.delete(NAME, etag=made.etag))).kind is ErrorKind.CONFLICT, "it is being made"
+        assert cloud.report()["requests"]["delete_pool"] == {"412": 1, "409": 1}
 
 
 async def test_a_cut_connection_is_a_passing_fault() -> None:
@@ -272,3 +287,59 @@ async def test_without_a_region_no_usage_is_known_and_nothing_asked() -> None:
     api = AgentPools(settings, location="", user_agent="test")
     assert await api.usages() == {}
     await api.close()
+
+
+@asynccontextmanager
+async def behind_tls(folder: Path) -> AsyncIterator[tuple[AzureSettings, set[object]]]:
+    """A cloud with a certificate of an authority of its own, and the addresses it was called from."""
+    callers: set[object] = set()
+
+    async def no_pools(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        callers.add(request.transport.get_extra_info("peername"))
+        return web.json_response({"value": []})
+
+    authority = new_authority("private cloud")
+    certificate, key = issue(authority, Leaf("cloud", names=(LOOPBACK,), server=True))
+    for name, content in (("ca.crt", authority.pem), ("tls.crt", certificate), ("tls.key", key)):
+        (folder / name).write_bytes(content)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", no_pools)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, LOOPBACK, 0, ssl_context=context)
+    await site.start()
+    url = f"https://{LOOPBACK}:{runner.addresses[0][1]}"
+    none = CredentialKind.NONE
+    yield AzureSettings("s", "g", "c", endpoint=url, ca_file=folder / "ca.crt", credential=none), callers
+    await runner.cleanup()
+
+
+async def test_calls_to_a_cloud_with_its_own_authority_share_a_connection(tmp_path: Path) -> None:
+    async with behind_tls(tmp_path) as (settings, callers):
+        api = AgentPools(settings, location="", user_agent="test")
+        for _ in range(3):
+            assert await api.list() == []
+        await api.close()
+    assert len(callers) == 1, "a handshake for every call costs time here and memory on both sides"
+
+
+async def test_only_that_authority_is_trusted(tmp_path: Path) -> None:
+    async with behind_tls(tmp_path) as (settings, _):
+        api = AgentPools(replace(settings, ca_file=None), location="", user_agent="test")
+        assert (await refused(api.list())).kind is ErrorKind.UNAVAILABLE
+        await api.close()
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+async def test_a_file_without_certificates_is_named_at_the_start(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "ca.crt"
+    if content is not None:
+        path.write_bytes(content)
+    settings = AzureSettings(
+        "s", "g", "c", endpoint="https://127.0.0.1:9", ca_file=path, credential=CredentialKind.NONE
+    )
+    with pytest.raises(SetupError, match="--azure-ca-file="):
+        AgentPools(settings, location="", user_agent="test")

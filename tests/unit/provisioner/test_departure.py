@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from controller.api.claims import NODE_CLAIM, parse_claim
+from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.departure import Stage, departing, stage_shown
 from tests.unit.provisioner.builders import claim, condition, node_claim
 
 DONE = ("Launched", "Registered", "Initialized")
+EMPTIED = {"Drained": ("True", "Drained"), "VolumesDetached": ("True", "VolumesDetached")}
 GONE_SO_FAR = [condition("Drained", "True", "Drained")]
 
 
@@ -26,14 +28,19 @@ def shown(stage: Stage, reason: Reason, **options: Any) -> dict[str, tuple[str, 
         (Stage.DRAINING, Reason.DRAINING, {"Drained": ("Unknown", "Draining")}),
         (Stage.DRAINING, Reason.OBJECT_REFUSED, {"Drained": ("Unknown", "ObjectRefused")}),
         (
+            Stage.DETACHING,
+            Reason.AWAITING_VOLUME_DETACHMENT,
+            {"Drained": ("True", "Drained"), "VolumesDetached": ("Unknown", "AwaitingVolumeDetachment")},
+        ),
+        (
             Stage.REMOVING,
             Reason.INSTANCE_TERMINATING,
-            {"Drained": ("True", "Drained"), "InstanceTerminating": ("True", "InstanceTerminating")},
+            {**EMPTIED, "InstanceTerminating": ("True", "InstanceTerminating")},
         ),
         (
             Stage.REMOVING,
             Reason.THROTTLED,
-            {"Drained": ("True", "Drained"), "InstanceTerminating": ("Unknown", "Throttled")},
+            {**EMPTIED, "InstanceTerminating": ("Unknown", "Throttled")},
         ),
     ],
 )
@@ -57,12 +64,29 @@ def test_what_was_drained_stays_drained_while_the_cloud_is_silent() -> None:
     assert found["Drained"] == ("True", "Drained")
 
 
+ATTACHED = [condition("VolumesDetached", "Unknown", "AwaitingVolumeDetachment", message="disk")]
+TOO_LATE = [condition("VolumesDetached", "False", "TerminationGracePeriodElapsed", message="disk")]
+
+
+@pytest.mark.parametrize(
+    ("before", "late", "status"),
+    [(ATTACHED, False, "True"), (ATTACHED, True, "False"), (TOO_LATE, True, "False"), ([], True, "True")],
+    ids=["detached in time", "time over", "over for a while", "none was attached"],
+)
+def test_a_volume_that_was_not_detached_in_time_stays_on_record(before: list[Json], late: bool, status: str) -> None:
+    claim = parse_claim(node_claim(done=DONE, conditions=before), NODE_CLAIM)
+    found = departing(claim, Stage.REMOVING, Reason.INSTANCE_TERMINATING, "words", late=late)
+    (told,) = (each for each in found if each.type == "VolumesDetached")
+    assert told.status == status
+    assert (status == "False") is (told.reason == Reason.TERMINATION_GRACE_PERIOD_ELAPSED)
+
+
 def test_a_machine_tells_it_in_ready() -> None:
     last = departing(claim(done=DONE), Stage.DRAINING, Reason.DRAINING, "words")[-1]
     assert (last.type, last.status, last.reason) == ("Ready", "False", Reason.DRAINING)
 
 
-@pytest.mark.parametrize("stage", [Stage.DRAINING, Stage.REMOVING])
+@pytest.mark.parametrize("stage", [Stage.DRAINING, Stage.DETACHING, Stage.REMOVING])
 def test_the_stage_can_be_read_back(stage: Stage) -> None:
     conditions = departing(parse_claim(node_claim(done=DONE), NODE_CLAIM), stage, Reason.DRAINING, "words")
     assert stage_shown(conditions) is stage

@@ -43,7 +43,7 @@ async def test_a_pod_that_two_budgets_hold_is_named_and_the_others_leave(tmp_pat
     async with scripted_server(tmp_path) as server:
         server.script(answer({"items": [pod("one")]}), answer(failure, status=201))
         async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
-            drain = await drain_node(client, "n", at(0))
+            drain = await drain_node(client, "n", at(0), at(3600))
     assert drain.blocked == ("a/one (disruption budget)",)
 
 
@@ -52,4 +52,24 @@ async def test_a_list_of_pods_that_fails_is_the_callers(tmp_path: Path) -> None:
         server.script(status(403, "Forbidden", "no"))
         async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
             with pytest.raises(Forbidden):
-                await drain_node(client, "n", at(0))
+                await drain_node(client, "n", at(0), at(3600))
+
+
+async def test_a_pod_whose_time_is_over_is_deleted_past_every_budget_with_what_is_left(tmp_path: Path) -> None:
+    late = {**pod("late"), "spec": {"nodeName": "n", "terminationGracePeriodSeconds": 90}}
+    async with scripted_server(tmp_path) as server:
+        server.script(answer({"items": [late]}), answer({"kind": "Pod"}))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            drain = await drain_node(client, "n", at(3540), at(3600))
+    assert [(each.method, each.path) for each in server.seen][1:] == [("DELETE", "/api/v1/namespaces/a/pods/late")]
+    assert (server.seen[1].body["gracePeriodSeconds"], server.seen[1].body["preconditions"]) == (60, {"uid": "late"})
+    assert (drain.waiting, drain.blocked) == (("a/late",), ())
+
+
+async def test_volumes_are_asked_for_once_no_pod_waits(tmp_path: Path) -> None:
+    attachment = {"metadata": {"name": "one"}, "spec": {"nodeName": "n", "source": {"persistentVolumeName": "disk"}}}
+    async with scripted_server(tmp_path) as server:
+        server.script(answer({"items": []}), answer({"items": [attachment]}))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            drain = await drain_node(client, "n", at(0), at(3600))
+    assert (drain.waiting, drain.volumes) == ((), ("disk",))

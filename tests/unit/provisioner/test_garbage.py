@@ -48,7 +48,7 @@ class Cloud:
     async def create(self, name: str, body: Json) -> Pool:
         raise NotImplementedError(name, body)
 
-    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
+    async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
         self.told.append(f"delete {name}{' past budgets' if ignore_disruption_budgets else ''}")
         if self.error:
             raise self.error

@@ -1,5 +1,7 @@
 """A failure written on a claim is read back as it was; anything else reads as no failure."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +29,7 @@ def test_a_failure_survives_the_annotation(
     attempts: int, kind: ErrorKind, code: str, text: str, holds: dict[str, Hold]
 ) -> None:
     failure = Failure(
-        attempts, "2026-08-21T10:00:00Z", kind, Offering("Standard_NC6s_v3", "2", "spot"), code, text, holds
+        attempts, "2026-08-21T10:00:00Z", kind, Offering("Standard_NC6s_v3", "2", "spot"), code, text, holds, 3, 2
     )
     assert failure_of(claim(failure=failure)) == failure
 
@@ -49,11 +51,21 @@ def test_many_attempts_are_remembered_within_bounds_the_latest_of_them() -> None
     for attempt in range(1, 60):
         time = f"2026-08-21T10:{attempt:02}:00Z"
         tried = Offering(f"Standard_NC{attempt}")
-        failure = one_more(failure, attempt, Fault(ErrorKind.CAPACITY), tried, time=time, sizes={})
+        failure = one_more(claim(failure=failure), attempt, Fault(ErrorKind.CAPACITY), tried, time=time, sizes={})
     assert failure is not None
     assert (failure.attempts, len(failure.holds)) == (59, 20)
     assert "on-demand/size/standard_nc59" in failure.holds
     assert "on-demand/size/standard_nc40 (capacity x1)" in failure.tried
+
+
+def test_what_was_spent_is_counted_from_the_last_change_of_the_spec() -> None:
+    spent = []
+    failure = None
+    for attempt, generation in enumerate((1, 1, 1, 2, 2), start=1):
+        asked = replace(claim(failure=failure), generation=generation)
+        failure = one_more(asked, attempt, Fault(ErrorKind.POLICY), Offering("A"), time="t", sizes={})
+        spent.append(failure.spent)
+    assert spent == [1, 2, 3, 1, 2]
 
 
 def test_a_record_of_an_earlier_release_is_read() -> None:

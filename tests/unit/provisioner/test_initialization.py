@@ -58,3 +58,17 @@ def test_a_complete_node_is_labelled_and_the_claim_initialized() -> None:
 def test_once_initialized_a_fading_gpu_does_not_undo_it() -> None:
     step = initialize(seen(machine(done=[*DONE, "Initialized"]), pool=pool(), nodes=[node(gpus=0)]), REGISTERED)
     assert (step.conditions[0].status, step.action) == ("True", None)
+
+
+def test_a_node_that_came_back_without_its_label_gets_it_again() -> None:
+    stored = machine(done=[*DONE, "Initialized"])
+    step = initialize(seen(stored, pool=pool(), nodes=[node(initialized=False)]), REGISTERED)
+    assert step.conditions[0].status == "True"
+    assert isinstance(step.action, PatchNode)
+    assert step.action.patch["metadata"]["labels"] == {"karpenter.sh/initialized": "true"}
+
+
+def test_a_node_that_came_back_is_not_labelled_before_it_is_complete() -> None:
+    stored = machine(done=[*DONE, "Initialized"])
+    step = initialize(seen(stored, pool=pool(), nodes=[node(initialized=False, ready=False)]), REGISTERED)
+    assert (step.conditions[0].status, step.action) == ("True", None)

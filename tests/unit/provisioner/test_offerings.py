@@ -140,3 +140,16 @@ def test_one_more_requirement_never_allows_more(requirements: list[Json]) -> Non
 
 def test_an_offering_reads_well() -> None:
     assert Offering("A", "2", "spot").text == "A (zone 2, spot)"
+
+
+@pytest.mark.parametrize(
+    ("others", "least", "served"),
+    [((), 2, True), ((need("karpenter.azure.com/sku-gpu-count", "Lt", "4"),), 2, False), ((), 3, False)],
+    ids=["two to choose from", "one left by another requirement", "more than listed"],
+)
+def test_a_claim_gets_as_many_values_to_choose_from_as_it_wants_or_is_refused(
+    others: tuple[Json, ...], least: int, *, served: bool
+) -> None:
+    chosen = found({**SIZES_IN_ORDER, "minValues": least}, *others)
+    assert isinstance(chosen, Fault) is not served
+    assert served or f"minValues {least} and only {2 - len(others)} to choose from" in chosen.text

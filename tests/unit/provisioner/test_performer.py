@@ -1,17 +1,19 @@
 """What one call brings to light, and how few are made in one run."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from controller.api.claims import MACHINE
 from controller.api.json import Json
+from controller.api.labels import LAUNCH_REQUESTED
+from controller.api.reasons import Reason
 from controller.api.resources import MACHINES, NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
-from controller.runtime.errors import NotFound
+from controller.runtime.errors import Conflict, NotFound
 from controller.runtime.events import Recorder
 from provisioner.calls import Aborts, Pauses
 from provisioner.claims import Claims
@@ -25,14 +27,13 @@ from provisioner.policy import Policy
 from provisioner.pools import Pool
 from provisioner.quota import Quotas, Usages
 from provisioner.reconciler import Reconciler
+from provisioner.requested import Answers
 from provisioner.snapshot import Snapshot
 from provisioner.steps import CreatePool, DeletePool, Observed
 from provisioner.times import rfc3339
 from tests.unit.provisioner.builders import NAME, SIZE, at, machine, pool, seen
-from tests.unit.runtime.scripted_server import answer, scripted_server, status
-from tests.unit.virtual_time import run_virtual
+from tests.unit.runtime.scripted_server import Reply, ScriptedServer, answer, scripted_server, status
 
-NOBODY: Any = None
 TAKEN = CloudError(Fault(ErrorKind.EXISTS, "PreconditionFailed"), status=412)
 NO_QUOTA = CloudError(Fault(ErrorKind.QUOTA, "QuotaExceeded"), status=400)
 
@@ -59,8 +60,10 @@ class Cloud:
             raise self.refusal
         return pool("Creating", name=name, offering=Offering(body["properties"]["vmSize"]))
 
-    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
-        self.told.append(f"delete {name} {ignore_disruption_budgets}")
+    async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
+        self.told.append(f"delete {name} {ignore_disruption_budgets} {etag}".rstrip())
+        if etag and self.found is not None and etag != self.found.etag:
+            raise CloudError(Fault(ErrorKind.EXISTS, "PreconditionFailed"), status=412)
 
     async def abort(self, name: str) -> None:
         self.told.append(f"abort {name}")
@@ -76,45 +79,134 @@ def snapshot(cloud: Cloud) -> Snapshot:
     return Snapshot(cloud, busy=4, idle=300, on_change=lambda names: None)
 
 
-def after(cloud: Cloud, action: CreatePool | DeletePool) -> Observed | None:
-    """What is seen after one action that needs the cloud alone."""
-
-    async def scenario() -> Observed | None:
-        picture = snapshot(cloud)
-        picture.learn(NAME, cloud.found)
-        performer = Performer(NOBODY, cloud, picture, NOBODY, Pauses(), Aborts(), Quotas(unlimited), Unavailable())
-        return await performer.perform(seen(machine(), pool=cloud.found), action)
-
-    return run_virtual(scenario())
+ASKED = CreatePool({"properties": {"vmSize": SIZE}}, 1, Offering(SIZE))
+MOMENT = rfc3339(at(0))
+WRITTEN = machine(annotations={LAUNCH_REQUESTED: MOMENT})
+Doing = Callable[[Performer, Answers], Awaitable[Observed | None]]
 
 
-def test_a_name_that_is_taken_by_nothing_is_tried_again_later_and_not_at_once() -> None:
-    cloud = Cloud(TAKEN)
-    view = after(cloud, CreatePool({"properties": {"vmSize": SIZE}}, 1, Offering(SIZE)))
+async def performed(folder: Path, cloud: Cloud, doing: Doing, *replies: Reply) -> tuple[Observed, ScriptedServer]:
+    """What is seen after something was done, with the API server's replies as written down."""
+    async with scripted_server(folder) as server:
+        server.script(*replies)
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            picture, answers = snapshot(cloud), Answers()
+            picture.learn(NAME, cloud.found)
+            recorder = Recorder(client, controller="test", instance="one")
+            performer = Performer(
+                client, cloud, picture, recorder, Pauses(), Aborts(), Quotas(unlimited), Unavailable(), answers
+            )
+            view = await doing(performer, answers)
     assert view is not None
+    return view, server
+
+
+async def asked(folder: Path, cloud: Cloud) -> Observed:
+    """What is seen after a pool was asked for."""
+    view, _ = await performed(folder, cloud, lambda does, _: does.perform(seen(machine()), ASKED), answer(WRITTEN))
+    return view
+
+
+async def deleted(folder: Path, cloud: Cloud, known: Pool, *, abort: bool = False) -> Observed:
+    """What is seen after a pool, as it was known, was to go."""
+    view, _ = await performed(
+        folder, cloud, lambda does, _: does.perform(seen(machine(), pool=known), DeletePool(abort=abort))
+    )
+    return view
+
+
+async def test_a_name_that_is_taken_by_nothing_is_tried_again_later_and_not_at_once(tmp_path: Path) -> None:
+    cloud = Cloud(TAKEN)
+    view = await asked(tmp_path, cloud)
     assert (view.fault and view.fault.kind, view.fault_wait) == (ErrorKind.CONFLICT, 2.0)
     assert cloud.told == ["create", "get"]
 
 
-def test_a_pool_that_is_there_already_is_taken_for_what_it_is() -> None:
-    view = after(Cloud(TAKEN, pool("Creating")), CreatePool({"properties": {"vmSize": SIZE}}, 1, Offering(SIZE)))
-    assert view is not None
+async def test_a_pool_that_is_there_already_is_taken_for_what_it_is(tmp_path: Path) -> None:
+    view = await asked(tmp_path, Cloud(TAKEN, pool("Creating")))
     assert (view.pool, view.fault) == (pool("Creating"), None)
 
 
-def test_a_creation_that_was_told_to_stop_is_not_removed_in_the_same_breath() -> None:
+async def test_a_request_is_written_on_the_claim_before_it_leaves_and_only_on_the_claim_that_was_seen(
+    tmp_path: Path,
+) -> None:
+    cloud = Cloud()
+    conflict = status(409, "Conflict", "the object has been modified")
+    with pytest.raises(Conflict):
+        await performed(tmp_path, cloud, lambda does, _: does.perform(seen(machine()), ASKED), conflict)
+    assert cloud.told == [], "a claim that has changed, perhaps deleted meanwhile, is asked nothing for"
+    view, server = await performed(
+        tmp_path, cloud, lambda does, _: does.perform(seen(machine()), ASKED), answer(WRITTEN)
+    )
+    (patch,) = (each.body["metadata"] for each in server.seen)
+    assert patch == {"annotations": {LAUNCH_REQUESTED: MOMENT}, "resourceVersion": "7"}
+    assert view.claim.annotations[LAUNCH_REQUESTED] == MOMENT
+    assert cloud.told == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "over"),
+    [
+        (None, True),
+        (TAKEN, True),
+        (CloudError(Fault(ErrorKind.THROTTLED), status=429), True),
+        (CloudError(Fault(ErrorKind.UNAVAILABLE), status=408), False),
+        (CloudError(Fault(ErrorKind.UNAVAILABLE), status=503), False),
+        (CloudError(Fault(ErrorKind.UNAVAILABLE)), False),
+    ],
+    ids=["made", "taken", "throttled", "timed out there", "broken there", "no reply"],
+)
+async def test_a_request_is_over_once_the_cloud_has_said_what_became_of_it(
+    tmp_path: Path, refusal: CloudError | None, *, over: bool
+) -> None:
+    known: list[frozenset[str]] = []
+
+    async def doing(does: Performer, answers: Answers) -> Observed | None:
+        view = await does.perform(seen(machine()), ASKED)
+        known.append(answers.of(NAME))
+        return view
+
+    await performed(tmp_path, Cloud(refusal), doing, answer(WRITTEN))
+    assert known == [frozenset({MOMENT}) if over else frozenset()]
+
+
+async def test_a_request_that_was_held_up_for_long_is_not_sent_any_more(tmp_path: Path) -> None:
+    """Whoever slept meanwhile cannot know that the claim is still there."""
+    cloud, late = Cloud(), seen(machine(), policy=Policy(request_deadline=-1.0))
+    view, _ = await performed(tmp_path, cloud, lambda does, _: does.perform(late, ASKED), answer(WRITTEN))
+    assert cloud.told == []
+    assert view.fault is not None
+    assert view.fault.transient
+
+
+async def test_a_creation_that_was_told_to_stop_is_not_removed_in_the_same_breath(tmp_path: Path) -> None:
     cloud = Cloud(found=pool("Creating"))
-    view = after(cloud, DeletePool(abort=True))
-    assert cloud.told == [f"abort {NAME}"]
-    assert view is not None
+    view = await deleted(tmp_path, cloud, pool("Creating"), abort=True)
+    assert cloud.told == ["get", f"abort {NAME}"]
     assert view.pool is not None
     assert view.pool.state == "Canceling"
 
 
-def test_a_pool_is_removed_past_all_budgets_because_its_drain_was_ours() -> None:
+@pytest.mark.parametrize("state", ["Deleting", "Succeeded"])
+async def test_only_a_creation_is_ever_stopped(tmp_path: Path, state: str) -> None:
+    """Another replica may have begun to remove the pool since it was read; to stop that would keep it."""
+    cloud = Cloud(found=pool(state))
+    view = await deleted(tmp_path, cloud, pool("Creating"), abort=True)
+    assert cloud.told == ["get"]
+    assert view.pool == pool(state)
+
+
+async def test_a_pool_is_removed_past_all_budgets_because_its_drain_was_ours(tmp_path: Path) -> None:
     cloud = Cloud(found=pool())
-    after(cloud, DeletePool())
+    await deleted(tmp_path, cloud, pool())
     assert cloud.told == [f"delete {NAME} True"]
+
+
+async def test_a_pool_that_was_made_anew_since_it_was_read_is_not_the_one_to_be_removed(tmp_path: Path) -> None:
+    cloud = Cloud(found=pool("Creating", attempt=2, etag="second"))
+    view = await deleted(tmp_path, cloud, pool("Failed", etag="first"))
+    assert cloud.told == [f"delete {NAME} True first", "get"]
+    assert (view.pool, view.fault) == (pool("Creating", attempt=2), None)
 
 
 def reconciler_of(client: Client, cloud: Cloud) -> Reconciler:
@@ -133,7 +225,7 @@ def reconciler_of(client: Client, cloud: Cloud) -> Reconciler:
     )
 
 
-@pytest.mark.parametrize("claim", [machine(finalizers=[]), machine()], ids=["its finalizer", "a failed launch"])
+@pytest.mark.parametrize("claim", [machine(finalizers=[]), machine()], ids=["its finalizer", "its request"])
 async def test_a_claim_that_goes_before_something_is_noted_on_it_is_no_failure(tmp_path: Path, claim: Json) -> None:
     async with scripted_server(tmp_path) as server:
         server.script(status(404, "NotFound", f'machines.karpenter.sh "{NAME}" not found'))
@@ -158,7 +250,7 @@ async def test_one_run_asks_for_one_pool_at_most(tmp_path: Path) -> None:
     sizes = (SIZE, "Standard_NC24ads_A100_v4", "Standard_ND96asr_v4")
     cloud, noted = Cloud(NO_QUOTA), Failure(1, rfc3339(at(0)), ErrorKind.QUOTA, Offering(SIZE))
     async with scripted_server(tmp_path) as server:
-        server.script(answer(machine(sizes=sizes, failure=noted)))
+        server.script(answer(machine(sizes=sizes)), answer(machine(sizes=sizes, failure=noted)))
         async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
             done = await reconciler_of(client, cloud)._advance(seen(machine(sizes=sizes)))
     assert done is not None
@@ -166,26 +258,36 @@ async def test_one_run_asks_for_one_pool_at_most(tmp_path: Path) -> None:
     assert done[1].requeue_after == 1.0
 
 
-def test_the_last_free_pool_is_asked_for_once() -> None:
+async def test_the_last_free_pool_is_asked_for_once(tmp_path: Path) -> None:
     """Azure would refuse the one too many; it is not even asked."""
+    cloud = Cloud()
+    views: list[Observed | None] = []
 
-    class Slow(Cloud):
-        async def create(self, name: str, body: Json) -> Pool:
-            await asyncio.sleep(1)
-            return await super().create(name, body)
+    async def doing(does: Performer, _: Answers) -> Observed | None:
+        one, other = (seen(machine(name=name), policy=Policy(pool_limit=1)) for name in ("ws1", "ws2"))
+        views.extend(await asyncio.gather(does.perform(one, ASKED), does.perform(other, ASKED)))
+        return views[0]
 
-    async def scenario() -> list[Observed | None]:
-        cloud = Slow()
-        picture = snapshot(cloud)
-        performer = Performer(NOBODY, cloud, picture, NOBODY, Pauses(), Aborts(), Quotas(unlimited), Unavailable())
-        action = CreatePool({"properties": {"vmSize": SIZE}}, 1, Offering(SIZE))
-        views = [seen(machine(name=name), policy=Policy(pool_limit=1)) for name in ("ws1", "ws2")]
-        return list(await asyncio.gather(*(performer.perform(view, action) for view in views)))
-
-    first, second = run_virtual(scenario())
+    await performed(tmp_path, cloud, doing, answer(WRITTEN))
+    first, second = views
     assert first is not None
     assert second is not None
     assert first.pool is not None
     assert second.pool is None
     assert second.fault is not None
     assert second.fault.kind is ErrorKind.CONFLICT
+    assert cloud.told == ["create"]
+
+
+async def test_a_claim_that_a_policy_lets_nobody_write_to_is_left_in_peace(tmp_path: Path) -> None:
+    cloud = Cloud()
+    async with scripted_server(tmp_path) as server:
+        server.script(status(403, "Forbidden", "annotations are not to be touched"))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            reconciler = reconciler_of(client, cloud)
+            for _ in range(2):
+                done = await reconciler._advance(seen(machine()))
+                assert done is not None
+                assert done[1].conditions[0].reason == Reason.OBJECT_REFUSED
+        assert len(server.seen) == 1, "it is not tried again before its pause is over"
+    assert cloud.told == []

@@ -55,6 +55,9 @@ def test_every_deadline_is_a_setting() -> None:
             "--launch-retry-initial=6s",
             "--launch-retry-max=7s",
             "--orphan-grace=8s",
+            "--request-deadline=9s",
+            "--repair-deadline=10s",
+            "--launch-rest=11s",
         ]
     ).policy
     assert [
@@ -66,7 +69,17 @@ def test_every_deadline_is_a_setting() -> None:
         policy.retry_initial,
         policy.retry_max,
         policy.orphan_grace,
-    ] == [1, 2, 3, 4, 5, 6, 7, 8]
+        policy.request_deadline,
+        policy.repair_deadline,
+        policy.launch_rest,
+    ] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+
+def test_what_costs_money_has_a_limit_and_what_takes_nodes_away_must_be_asked_for() -> None:
+    default = parse_settings(CLUSTER).policy
+    assert (default.launch_attempts, default.gpu_replacements, default.expiry) == (20, 1, False)
+    given = parse_settings([*CLUSTER, "--launch-attempts=3", "--gpu-replacements=0", "--expire-claims"]).policy
+    assert (given.launch_attempts, given.gpu_replacements, given.expiry) == (3, 0, True)
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,18 @@ class FakeCloud:
         self.asked: list[float] = []
         self.error: CloudError | None = None
         self.outage = 0
+        self.seconds = 0.0
 
     async def list(self) -> "list[Pool]":
         self.asked.append(asyncio.get_running_loop().time())
+        pools = list(self.pools.values())
+        await asyncio.sleep(self.seconds)
         if self.error:
             raise self.error
         if self.outage:
             self.outage -= 1
             raise CloudError(Fault(ErrorKind.UNAVAILABLE, "", f"operation id {self.outage}"), status=503)
-        return list(self.pools.values())
+        return pools
 
     async def get(self, name: str) -> Pool:
         return self.pools[name]
@@ -37,7 +40,7 @@ class FakeCloud:
     async def create(self, name: str, body: Json) -> Pool:
         raise NotImplementedError(name, body)
 
-    async def delete(self, name: str, *, ignore_disruption_budgets: bool = False) -> None:
+    async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
         raise NotImplementedError(name, ignore_disruption_budgets)
 
     async def abort(self, name: str) -> None:
@@ -170,6 +173,34 @@ def test_a_pause_the_cloud_asks_for_is_told_of_at_once() -> None:
     assert run_virtual(scenario()) == Fault(ErrorKind.THROTTLED)
 
 
+def test_ten_minutes_of_throttling_cost_ten_readings_and_end_by_themselves() -> None:
+    async def scenario() -> tuple[int, Fault | None, list[set[str]]]:
+        async with Run() as run:
+            run.snapshot.watch(NAME, wanted=True)
+            await asyncio.sleep(5)
+            before = len(run.cloud.asked)
+            run.cloud.error = CloudError(Fault(ErrorKind.THROTTLED), status=429, retry_after=60)
+            await asyncio.sleep(600)
+            asked = len(run.cloud.asked) - before
+            run.cloud.error = None
+            await asyncio.sleep(60)
+            return asked, run.snapshot.fault, run.news
+
+    asked, fault, news = run_virtual(scenario())
+    assert asked in (10, 11), "one a minute, as the cloud asked"
+    assert fault is None
+    assert news == [{NAME}, {NAME}], "those who wait hear of it twice: when it begins and when it is over"
+
+
+def test_a_new_etag_is_kept_and_is_no_news() -> None:
+    store = PoolStore()
+    store.replace([pool(etag="one")], asked_at=1.0)
+    assert store.replace([pool(etag="two")], asked_at=2.0) == set()
+    kept = store.get(NAME)
+    assert kept is not None
+    assert kept.etag == "two"
+
+
 def test_what_is_late_already_is_read_less_often_unless_something_else_is_due() -> None:
     async def scenario() -> tuple[int, int]:
         async with Run() as run:
@@ -200,3 +231,53 @@ def test_a_pool_known_to_be_gone_is_not_brought_back_by_an_older_list() -> None:
     assert store.learn(NAME, None, at=3.0)
     store.replace([pool()], asked_at=2.0)
     assert store.get(NAME) is None
+
+
+def test_many_looks_at_once_share_lists_that_begin_after_each_of_them() -> None:
+    async def scenario() -> tuple[list[float], list[Pool | None]]:
+        async with Run() as run:
+            run.cloud.pools = {NAME: pool()}
+            run.cloud.seconds, before = 1.0, len(run.cloud.asked)
+            first = asyncio.create_task(run.snapshot.fresh(NAME))
+            await asyncio.sleep(0.5)
+            run.cloud.pools = {}
+            late = [asyncio.create_task(run.snapshot.fresh(NAME)) for _ in range(20)]
+            found = await asyncio.gather(first, *late)
+            return run.cloud.asked[before:], found
+
+    asked, found = run_virtual(scenario())
+    assert len(asked) == 2, "one for the first look, one for all that came while it was under way"
+    assert found[0] is not None
+    assert found[1:] == [None] * 20, "what was asked for before they looked says nothing to them"
+
+
+def test_looks_that_share_a_list_share_its_failure() -> None:
+    """A cloud that does not answer would otherwise hold up one worker after the other."""
+
+    async def scenario() -> tuple[int, list[object]]:
+        async with Run() as run:
+            run.cloud.error = CloudError(Fault(ErrorKind.THROTTLED, "Throttled"), status=429)
+            run.cloud.seconds, before = 30.0, len(run.cloud.asked)
+            first = asyncio.create_task(run.snapshot.fresh(NAME))
+            await asyncio.sleep(1)
+            late = [run.snapshot.fresh(NAME) for _ in range(20)]
+            found = await asyncio.gather(first, *late, return_exceptions=True)
+            return len(run.cloud.asked) - before, list(found)
+
+    asked, found = run_virtual(scenario())
+    assert asked == 2
+    assert all(isinstance(each, CloudError) and each.status == 429 for each in found)
+
+
+def test_a_look_that_was_cut_off_says_nothing_to_the_next() -> None:
+    async def scenario() -> Pool | None:
+        async with Run() as run:
+            run.cloud.pools, run.cloud.seconds = {NAME: pool()}, 30.0
+            first = asyncio.create_task(run.snapshot.fresh(NAME))
+            await asyncio.sleep(1)
+            late = asyncio.create_task(run.snapshot.fresh(NAME))
+            await asyncio.sleep(1)
+            first.cancel()
+            return await late
+
+    assert run_virtual(scenario()) == pool()

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.lifecycle import decide
-from provisioner.status import events_for, new_status
+from provisioner.status import events_for, new_status, phases_over
 from provisioner.steps import Observed
 from provisioner.times import rfc3339
 from tests.unit.provisioner.builders import NODE, PROVIDER_ID, at, machine, node, node_claim, pool, seen
@@ -95,3 +97,19 @@ def test_trouble_of_a_node_claim_is_a_warning_although_its_condition_is_only_unk
     view = seen(node_claim(), pool=pool("Failed", fault=Fault(ErrorKind.QUOTA)))
     told = events_for({}, decide(view).conditions)
     assert [(each.type, each.reason) for each in told] == [("Warning", Reason.QUOTA_EXCEEDED)]
+
+
+@pytest.mark.parametrize(
+    ("done", "took"),
+    [
+        ((), {}),
+        (("Launched",), {"registration": 300.0, "initialization": 0.0}),
+        (("Launched", "Registered"), {"initialization": 300.0}),
+        (("Launched", "Registered", "Initialized"), {}),
+    ],
+    ids=["still launching", "node came complete", "node became complete", "over long ago"],
+)
+def test_every_phase_is_timed_once_when_it_ends(done: tuple[str, ...], took: dict[str, float]) -> None:
+    nodes = [node()] if done else []
+    view = seen(machine(done=done), pool=pool("Succeeded" if done else "Creating"), nodes=nodes, after=300)
+    assert phases_over(view.claim, decide(view).conditions, view.now) == took

@@ -7,6 +7,7 @@ import pytest
 
 from controller.api.claims import Taint
 from controller.api.json import Json
+from controller.api.labels import LAUNCH_REQUESTED
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.pools import Pool
@@ -47,6 +48,9 @@ ROWS = (
     Row("no pool known", ConfirmPool),
     Row("cloud not read yet", None, view={"known": False}),
     Row("pool gone, no node", ReleaseClaim, view={"confirmed_gone": True}),
+    Row("a request is not answered yet, whatever the last look said", None, view={"confirmed_gone": True, "asked": 0}),
+    Row("a request that can no longer arrive", ConfirmPool, view={"asked": 0, "after": 152}),
+    Row("the pool of an unanswered request came", DeletePool, pool=pool("Creating"), view={"asked": 0}),
     Row("creating", DeletePool, pool=pool("Creating")),
     Row("succeeded, no node", DeletePool, pool=pool()),
     Row("failed", DeletePool, pool=pool("Failed")),
@@ -56,6 +60,21 @@ ROWS = (
     Row("node to be tainted", PatchNode, Reason.DRAINING, pool(), (node(deleting=True),)),
     Row("node to be drained", DrainNode, Reason.DRAINING, pool(), (LEAVING,)),
     Row("pods still there", None, Reason.DRAINING, pool(), (LEAVING,), {"drained": HELD}),
+    Row(
+        "volumes still attached",
+        None,
+        Reason.AWAITING_VOLUME_DETACHMENT,
+        pool(),
+        (LEAVING,),
+        {"drained": {NODE: Drain(volumes=("disk",))}},
+    ),
+    Row(
+        "volumes had their time",
+        DeletePool,
+        pool=pool(),
+        nodes=(LEAVING,),
+        view={"drained": {NODE: Drain(volumes=("disk",))}, "after": 3700},
+    ),
     Row("node empty", DeletePool, pool=pool(), nodes=(LEAVING,), view={"drained": DRAINED}),
     Row("budgets had their time", DeletePool, pool=pool(), nodes=(LEAVING,), view={"drained": HELD, "after": 3700}),
     Row("an unregistered node needs no drain of ours", DeletePool, pool=pool(), nodes=(node(registered=False),)),
@@ -95,7 +114,9 @@ ROWS = (
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
 def test_the_deletion_row_by_row(row: Row) -> None:
-    step = terminate(seen(machine(deleted_at=0), pool=row.pool, nodes=row.nodes, **row.view))
+    view = dict(row.view)
+    marks = {LAUNCH_REQUESTED: rfc3339(at(view.pop("asked")))} if "asked" in view else {}
+    step = terminate(seen(machine(deleted_at=0, annotations=marks), pool=row.pool, nodes=row.nodes, **view))
     assert (type(step.action) if step.action else None) is row.does
     ready = step.conditions[-1]
     assert (ready.type, ready.status, ready.reason) == ("Ready", "False", row.reason)
@@ -112,6 +133,14 @@ def test_a_drain_names_the_pods_it_waits_for_and_looks_again_soon() -> None:
     assert step.requeue_after == 1
 
 
+def test_a_drain_looks_again_when_a_pod_must_be_deleted() -> None:
+    soon = {NODE: Drain(("a/one",), due=at(300.5))}
+    assert (
+        terminate(seen(machine(deleted_at=0), pool=pool(), nodes=(LEAVING,), drained=soon, after=300)).requeue_after
+        == 0.5
+    )
+
+
 def test_a_slow_cloud_is_named_after_the_deadline() -> None:
     step = terminate(seen(machine(deleted_at=0), pool=pool("Deleting"), after=2000))
     assert "more than 30 min" in step.conditions[-1].message
@@ -120,6 +149,13 @@ def test_a_slow_cloud_is_named_after_the_deadline() -> None:
 
 def test_a_creation_told_to_stop_is_looked_at_again_although_the_cloud_shows_nothing() -> None:
     assert terminate(seen(machine(deleted_at=0), pool=pool("Canceling"))).requeue_after == 60
+
+
+def test_a_claim_whose_request_has_no_answer_says_how_long_its_pool_may_yet_appear() -> None:
+    asked = machine(deleted_at=5, annotations={LAUNCH_REQUESTED: rfc3339(at(0))})
+    step = terminate(seen(asked, after=10, confirmed_gone=True))
+    assert f"may yet appear until {rfc3339(at(151))}" in step.conditions[-1].message
+    assert (step.requeue_after, step.watch) == (141, True)
 
 
 def test_a_claim_that_was_let_go_is_left_alone() -> None:

@@ -1,0 +1,48 @@
+"""What is asked for next, and when nothing is for a while."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from controller.api.claims import MACHINE, parse_claim
+from provisioner.choice import next_choice
+from provisioner.errors import ErrorKind
+from provisioner.history import Failure
+from provisioner.offerings import Offering
+from provisioner.policy import Policy
+from provisioner.times import rfc3339
+from provisioner.wish import Wish
+from tests.unit.provisioner.builders import SIZE, at, machine, seen
+
+WISH = Wish((Offering(SIZE),), {}, {}, {})
+FEW = Policy(launch_attempts=3, launch_rest=7200)
+
+
+def after(failure: Failure, *, generation: int = 1) -> datetime | None:
+    """When the next launch may be made after a failure at the claim's creation."""
+    view = seen(machine(failure=failure), policy=FEW)
+    claim = replace(parse_claim(machine(failure=failure), MACHINE), generation=generation)
+    return next_choice(replace(view, claim=claim), WISH).after
+
+
+def failed(kind: ErrorKind, spent: int) -> Failure:
+    """So many failed launches of one class."""
+    return Failure(spent, rfc3339(at(0)), kind, Offering(SIZE), spent=spent, generation=1)
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.POLICY, ErrorKind.QUOTA, ErrorKind.UNKNOWN])
+def test_after_so_many_failed_launches_nothing_is_spent_for_a_long_while(kind: ErrorKind) -> None:
+    before, then = after(failed(kind, 2)), after(failed(kind, 3))
+    assert before is not None
+    assert before <= at(FEW.retry_max)
+    assert then == at(7200)
+
+
+def test_a_changed_spec_is_tried_at_once() -> None:
+    assert after(failed(ErrorKind.POLICY, 3), generation=2) is None
+
+
+def test_the_rest_ends() -> None:
+    view = seen(machine(failure=failed(ErrorKind.POLICY, 3)), policy=FEW, after=7200)
+    assert next_choice(view, WISH).after is None

@@ -1,0 +1,149 @@
+"""Which node that is not Ready is replaced, and above all which is not."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.api.claims import Taint
+from controller.api.reasons import Reason
+from provisioner.errors import ErrorKind, Fault
+from provisioner.lifecycle import decide
+from provisioner.policy import Policy
+from provisioner.repair import repair
+from provisioner.steps import DeleteClaim, DeletePool, DrainNode, Fleet, Observed
+from provisioner.termination import terminate
+from tests.unit.provisioner.builders import FOREIGN, machine, node, pool, seen
+
+LIMIT = Policy().repair_deadline
+DONE = ("Launched", "Registered", "Initialized")
+ALONE = Fleet(10, 1, 13, 1)
+SILENT: dict[str, Any] = {"pool": pool(), "nodes": [node(ready=False)], "unready": LIMIT, "fleet": ALONE}
+
+
+def view(*, done: tuple[str, ...] = DONE, marks: dict[str, str] | None = None, **changes: Any) -> Observed:
+    """A claim whose node has just been not Ready for too long."""
+    return seen(machine(done=done, annotations=marks), **{**SILENT, **changes})
+
+
+def test_a_node_that_was_silent_for_too_long_is_replaced() -> None:
+    action = decide(view()).action
+    assert isinstance(action, DeleteClaim)
+    assert (action.reason, "15 min" in action.note) == (Reason.NODE_UNHEALTHY, True)
+
+
+def test_until_then_it_is_waited_for() -> None:
+    step = decide(view(unready=LIMIT - 60))
+    assert not isinstance(step.action, DeleteClaim)
+    assert step.requeue_after == 60
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nodes": [node()]},
+        {"done": DONE[:2]},
+        {"pool": pool(stopped=True)},
+        {"pool": pool("Updating")},
+        {"pool": pool(**FOREIGN)},
+        {"pool": None},
+        {"blind": Fault(ErrorKind.UNAVAILABLE)},
+        {"fault": Fault(ErrorKind.PERMISSION)},
+        {"known": False},
+        {"policy": Policy(repair_deadline=0)},
+        {"rival": "NodeClaim ws"},
+    ],
+    ids=[
+        "Ready again",
+        "never worked",
+        "stopped by somebody",
+        "being changed",
+        "somebody else's pool",
+        "no pool",
+        "cloud not readable",
+        "cloud refuses",
+        "cloud not read yet",
+        "switched off",
+        "not the holder of the name",
+    ],
+)
+def test_what_is_not_known_to_be_broken_is_not_even_considered(changes: dict[str, Any]) -> None:
+    found = repair(view(**changes))
+    assert (found.action, found.held) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"fleet": Fleet(10, 3, 13, 3)}, "3 of 10 nodes of claims"),
+        ({"fleet": Fleet(3, 3, 4, 3)}, "3 of 3 nodes of claims"),
+        ({"fleet": Fleet(1, 1, 3, 2)}, "2 of 3 nodes of the cluster"),
+        ({"fleet": Fleet(10, 2, 13, 2, ("other",))}, "claim other is being replaced"),
+        ({"marks": {"karpenter.sh/do-not-disrupt": "true"}}, "marked"),
+    ],
+    ids=["a zone", "all GPU nodes", "the cluster", "one at a time", "do not disrupt"],
+)
+def test_an_outage_deletes_nothing_and_says_why(changes: dict[str, Any], word: str) -> None:
+    found = repair(view(**changes))
+    assert found.action is None
+    assert word in found.held
+    assert decide(view(**changes)).requeue_after == Policy().retry_max
+
+
+@given(st.integers(1, 200), st.integers(1, 200))
+def test_however_many_nodes_there_are_an_outage_is_no_reason_to_replace_one(nodes: int, unready: int) -> None:
+    unready = min(nodes, unready)
+    replaced = repair(view(fleet=Fleet(nodes, unready, nodes, unready))).action is not None
+    assert not (replaced and unready > 1 and unready > nodes * 0.2 + 1)
+    assert replaced or unready > 1 or nodes == 1
+
+
+LATE = Policy().initialization_deadline
+BARE: dict[str, Any] = {"pool": pool(), "nodes": [node(gpus=0)], "after": LATE, "done": DONE[:2]}
+
+
+def bare(**changes: Any) -> Observed:
+    """A claim whose node has just been too long without its GPU."""
+    return view(**{"unready": 0.0, **BARE, **changes})
+
+
+def test_a_node_that_never_shows_its_gpu_is_replaced_in_time() -> None:
+    action = decide(bare()).action
+    assert isinstance(action, DeleteClaim)
+    assert (action.reason, "0 of 1 nvidia.com/gpu" in action.note) == (Reason.GPUS_NOT_ADVERTISED, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"after": LATE - 1},
+        {"replaced": 1},
+        {"policy": Policy(gpu_replacements=0)},
+        {"nodes": [node()]},
+        {"nodes": [node(gpus=0, ready=False)]},
+        {"done": DONE},
+        {"marks": {"karpenter.sh/do-not-disrupt": "true"}},
+        {"fault": Fault(ErrorKind.UNAVAILABLE)},
+    ],
+    ids=[
+        "still in time",
+        "the one before lacked them too",
+        "never to be replaced",
+        "GPU is there",
+        "lacks more than that",
+        "had them once",
+        "do not disrupt",
+        "the cloud is away",
+    ],
+)
+def test_any_other_node_is_kept(changes: dict[str, Any]) -> None:
+    assert not isinstance(decide(bare(**changes)).action, DeleteClaim)
+
+
+@pytest.mark.parametrize(("unready", "does"), [(LIMIT, DeletePool), (0.0, DrainNode)], ids=["silent", "answering"])
+def test_a_silent_node_is_not_asked_to_let_its_pods_go(unready: float, does: type) -> None:
+    going = node(ready=False, deleting=True, taints=[Taint("karpenter.sh/disrupted", "", "NoSchedule")])
+    stored = machine(done=DONE, deleted_at=0)
+    step = terminate(seen(stored, pool=pool(), nodes=[going], unready=unready, after=5))
+    assert isinstance(step.action, does)
