@@ -42,6 +42,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--location", default=DEFAULTS.location)
     parser.add_argument("--kubernetes-version", default=DEFAULTS.kubernetes_version)
     parser.add_argument("--system-pool-count", type=int, default=DEFAULTS.system_pool_count)
+    parser.add_argument("--pool-limit", type=int, default=DEFAULTS.pool_limit, help="agent pools the cluster may have")
     arguments = parser.parse_args(argv)
     if bool(arguments.cert) != bool(arguments.key):
         parser.error("--cert and --key go together")
@@ -68,6 +69,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         location=arguments.location,
         kubernetes_version=arguments.kubernetes_version,
         system_pool_count=arguments.system_pool_count,
+        pool_limit=arguments.pool_limit,
         speed=arguments.speed,
         nodes_attached=arguments.kubeconfig is not None,
     )

@@ -7,7 +7,6 @@ from controller.api.json import Json
 from hack.aks_simulator.context import Context
 from hack.aks_simulator.errors import detail_body
 from hack.aks_simulator.settings import PROVIDER, Settings
-from hack.aks_simulator.validation import MAX_POOLS
 from hack.aks_simulator.values import Operation, Pool, Vm, World
 
 ETAG_VERSION: Final = "2024-09-01"
@@ -58,7 +57,7 @@ def cluster_body(world: World, settings: Settings, api_version: str) -> Json:
             "dnsPrefix": settings.cluster,
             "fqdn": f"{settings.cluster}-{settings.digits}.hcp.{settings.location}.azmk8s.io",
             "nodeResourceGroup": settings.node_resource_group,
-            "maxAgentPools": MAX_POOLS,
+            "maxAgentPools": settings.pool_limit,
             "agentPoolProfiles": profiles,
             "networkProfile": {
                 "networkPlugin": "azure",

@@ -203,7 +203,7 @@ def _accepted_properties(world: World, context: Context, old: Pool | None, name:
         given = {key: value for key, value in given.items() if key not in fixed_properties(old.properties)}
     else:
         validation.check_name(name, given.get("osType", "Linux"))
-        validation.check_room(world)
+        validation.check_room(context, world)
     stored = with_defaults(carried | given)
     validation.check_pool(stored)
     validation.check_version(context, stored["orchestratorVersion"])

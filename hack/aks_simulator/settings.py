@@ -18,6 +18,7 @@ class Settings:
         location: Azure region.
         kubernetes_version: version the cluster and its nodes report, without `v`.
         system_pool_count: VMs of the system pool the cluster starts with, at least 1.
+        pool_limit: agent pools a cluster may have, the system pool among them; AKS allows 100.
         speed: divisor of all durations of the scenario.
         nodes_attached: whether Node objects follow the pools, so that removals wait for drains.
     """
@@ -28,6 +29,7 @@ class Settings:
     location: str = "eastus"
     kubernetes_version: str = "1.36.4"
     system_pool_count: int = 1
+    pool_limit: int = 100
     speed: float = 1.0
     nodes_attached: bool = False
 

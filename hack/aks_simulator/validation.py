@@ -9,7 +9,6 @@ from hack.aks_simulator.errors import RefusalError, invalid_parameter, size_not_
 from hack.aks_simulator.sizes import VmSize
 from hack.aks_simulator.values import Pool, World
 
-MAX_POOLS: Final = 100
 RESERVED_PREFIXES: Final = ("kubernetes.azure.com/", "kubernetes.io/")
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -67,10 +66,11 @@ def check_version(context: Context, wanted: str) -> None:
         raise RefusalError(400, "AgentPoolK8sVersionNotSupported", message)
 
 
-def check_room(world: World) -> None:
+def check_room(context: Context, world: World) -> None:
     """Refuse one pool more than a cluster may have."""
-    if len(world.pools) >= MAX_POOLS:
-        raise RefusalError(400, "MaxAgentPoolCountReached", f"The cluster already has {MAX_POOLS} agent pools.")
+    limit = context.settings.pool_limit
+    if len(world.pools) >= limit:
+        raise RefusalError(400, "MaxAgentPoolCountReached", f"The cluster already has {limit} agent pools.")
 
 
 def check_system_pool_remains(world: World, leaving: Pool) -> None:

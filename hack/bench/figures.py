@@ -1,8 +1,9 @@
 """Figures: quantiles, what they are compared with, and how both are shown and kept."""
 
+import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,14 @@ class Figure:
     key: str
     title: str
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The figures of one run, with what is to be known about the machine and the run."""
+
+    about: dict[str, Any]
+    figures: Sequence[Figure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +75,42 @@ def load_targets() -> dict[str, Target]:
     return {key: Target(**bounds) for key, bounds in json.loads(TARGETS.read_text(encoding="utf-8")).items()}
 
 
-def report(figures: Sequence[Figure], targets: dict[str, Target]) -> str:
-    """The figures as a table; a bound that is missed is marked."""
-    width = max(len(figure.title) for figure in figures)
-    return "\n".join(_line(figure, targets.get(figure.key), width) for figure in figures)
+def report(figures: Sequence[Figure], targets: Mapping[str, Target]) -> str:
+    """The figures as a table: what was measured, its bound, and whether it is within."""
+    width = max(len("figure"), *(len(figure.title) for figure in figures))
+    head = f"{'figure':<{width}}  {'measured':>10} {'':<13}  {'target':<15} verdict"
+    return "\n".join([head, *(_line(figure, targets.get(figure.key), width) for figure in figures)])
 
 
-def missed(figures: Sequence[Figure], targets: dict[str, Target]) -> list[str]:
+def missed(figures: Sequence[Figure], targets: Mapping[str, Target]) -> list[str]:
     """Keys of the figures that are out of their bounds."""
     return [each.key for each in figures if each.key in targets and not targets[each.key].reached(each.value)]
 
 
-def save(path: Path, figures: Sequence[Figure], about: dict[str, Any]) -> None:
-    """Keep the figures as JSON, with what is to be known about the machine and the run."""
+def save(path: Path, record: Record) -> Path:
+    """Keep the figures of a run as JSON; gives the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {**about, "figures": {figure.key: round(figure.value, 4) for figure in figures}}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    figures = [{**dataclasses.asdict(figure), "value": round(figure.value, 4)} for figure in record.figures]
+    path.write_text(json.dumps({**record.about, "figures": figures}, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def load(path: Path) -> Record:
+    """What `save` kept."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    figures = [Figure(**each) for each in content.pop("figures")]
+    return Record(content, figures)
+
+
+def unit(key: str) -> str:
+    """The unit of a figure, which its key ends with, as people write it; empty for a plain number."""
+    named = {"per-second": "/s", "percent": "%", "count": "", "ratio": ""}
+    found = key.rpartition("_")[2]
+    return named.get(found, found.replace("per-", "per ").replace("ms-", "ms "))
 
 
 def _line(figure: Figure, target: Target | None, width: int) -> str:
-    unit = figure.key.rpartition("_")[2].replace("per-second", "/s").replace("percent", "%")
-    shown = f"{figure.title:<{width}}  {figure.value:>10,.3f} {unit:<3}"
+    shown = f"{figure.title:<{width}}  {figure.value:>10,.3f} {unit(figure.key):<13}"
     if target is None:
         return shown.rstrip()
     return f"{shown}  {target.text:<15} {'ok' if target.reached(figure.value) else 'MISSED'}"

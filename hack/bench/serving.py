@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hack.bench.figures import Figure, latencies
+from hack.bench.process import cpu_seconds, resident
 from hack.devcluster.layout import REPOSITORY
 
 RATE = 200.0
@@ -61,7 +62,7 @@ async def measure(server: Server) -> list[Figure]:
             len(saturated.seconds) / saturated.server_cpu,
         ),
         Figure("saturated.generator-cpu_percent", "CPU of the generator", 100 * saturated.own_cpu / saturated.wall),
-        Figure("memory_MiB", "memory of the webhook afterwards", _resident(server.pid) / 2**20),
+        Figure("memory_MiB", "memory of the webhook afterwards", resident(server.pid) / 2**20),
     ]
 
 
@@ -82,9 +83,9 @@ async def _load(server: Server, *arguments: str) -> Load:
     try:
         _pin(process.pid, 1)
         await process.stdout.readline()
-        before = _cpu_seconds(server.pid)
+        before = cpu_seconds(server.pid)
         result = json.loads(await process.stdout.readline() or "{}")
-        after = _cpu_seconds(server.pid)
+        after = cpu_seconds(server.pid)
         if await process.wait():
             raise RuntimeError("the load generator failed; its error stands above")
     finally:
@@ -98,13 +99,3 @@ def _pin(pid: int, core: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
         os.sched_setaffinity(pid, {cores[core]})
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Seconds of CPU a process has taken (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

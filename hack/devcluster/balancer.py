@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from hack.devcluster.ports import LOOPBACK
+Backend = tuple[str, int]
+"""Address and port."""
 
 _CHUNK = 65_536
 _CONNECT_SECONDS = 2.0
@@ -12,15 +13,15 @@ _CONNECT_SECONDS = 2.0
 class Balancer:
     """Forwards each connection to the next ready backend; one that refuses is passed over."""
 
-    def __init__(self, port: int, ready_ports: Callable[[], Sequence[int]]) -> None:
-        self.port = port
-        self._ready_ports = ready_ports
+    def __init__(self, address: Backend, ready: Callable[[], Sequence[Backend]]) -> None:
+        self.address = address
+        self._ready = ready
         self._turn = 0
         self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled; open connections are cut then."""
-        server = await asyncio.start_server(self._accept, LOOPBACK, self.port)
+        server = await asyncio.start_server(self._accept, *self.address)
         try:
             await server.serve_forever()
         finally:
@@ -37,16 +38,19 @@ class Balancer:
             backend = await self._connect()
             if backend:
                 await _join((reader, writer), backend)
+        except asyncio.CancelledError:
+            # The end of the balancer; asyncio would log it as the connection's defect.
+            return
         finally:
             writer.close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        ports = list(self._ready_ports())
+        backends = list(self._ready())
         self._turn += 1
-        for offset in range(len(ports)):
-            port = ports[(self._turn + offset) % len(ports)]
+        for offset in range(len(backends)):
+            host, port = backends[(self._turn + offset) % len(backends)]
             try:
-                return await asyncio.wait_for(asyncio.open_connection(LOOPBACK, port), _CONNECT_SECONDS)
+                return await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
             except (OSError, TimeoutError):
                 continue
         return None

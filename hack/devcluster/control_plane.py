@@ -18,13 +18,16 @@ from hack.devcluster.component import Component, Probe
 from hack.devcluster.layout import Layout, write_private
 from hack.devcluster.pki import write_cluster_pki
 from hack.devcluster.ports import LOOPBACK, Ports
+from hack.devcluster.request import Request
 from hack.devcluster.stages import NODE_ANNOTATION, NODE_ANNOTATION_VALUE, NODE_LEASE_SECONDS, kwok_stages
 
 POD_CIDR = "10.244.0.0/16"
-SERVICE_CIDR = "10.96.0.0/16"
+SERVICE_CIDR = "127.96.0.0/16"
+"""On the loopback interface, so that a process can listen at the address of a Service (hack/nodeagent)."""
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 """The issuer of service account tokens, and their default audience."""
 
+_NEVER = "24h"
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -119,7 +122,7 @@ def kube_apiserver(layout: Layout, binaries: Path, port: int, etcd_port: int, ap
     return Component("kube-apiserver", argv, probe, {"https": port})
 
 
-def kube_controller_manager(layout: Layout, binaries: Path, port: int) -> Component:
+def kube_controller_manager(layout: Layout, binaries: Path, port: int, request: Request) -> Component:
     """All default controllers, each with a service account of its own."""
     config = layout.client_kubeconfig("kube-controller-manager")
     argv = (
@@ -135,6 +138,7 @@ def kube_controller_manager(layout: Layout, binaries: Path, port: int) -> Compon
         f"--cluster-signing-cert-file={layout.certificate('ca')}",
         f"--cluster-signing-key-file={layout.key('ca')}",
         f"--service-cluster-ip-range={SERVICE_CIDR}",
+        *([] if request.heartbeats else [f"--node-monitor-grace-period={_NEVER}"]),
     )
     return Component("kube-controller-manager", argv, _healthz(layout, port), {"https": port})
 
@@ -146,18 +150,21 @@ def kube_scheduler(layout: Layout, binaries: Path, port: int) -> Component:
         str(binaries / "kube-scheduler"),
         *_secured(layout, "kube-scheduler", port, config),
         "--leader-elect=false",
+        # At the default of 50 requests a second, a thousand Pods wait twenty seconds for their Nodes.
+        "--kube-api-qps=500",
+        "--kube-api-burst=1000",
     )
     return Component("kube-scheduler", argv, _healthz(layout, port), {"https": port})
 
 
-def kwok(layout: Layout, binaries: Path, port: int) -> Component:
+def kwok(layout: Layout, binaries: Path, port: int, request: Request) -> Component:
     """The kubelet of simulated Nodes."""
     argv = (
         str(binaries / "kwok"),
         f"--kubeconfig={layout.client_kubeconfig('kwok')}",
         f"--config={layout.configuration / 'kwok.yaml'}",
         f"--manage-nodes-with-annotation-selector={NODE_ANNOTATION}={NODE_ANNOTATION_VALUE}",
-        f"--node-lease-duration-seconds={NODE_LEASE_SECONDS}",
+        f"--node-lease-duration-seconds={NODE_LEASE_SECONDS if request.heartbeats else 0}",
         f"--cidr={POD_CIDR}",
         f"--server-address={LOOPBACK}:{port}",
     )

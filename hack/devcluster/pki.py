@@ -14,7 +14,7 @@ from hack.devcluster.layout import Layout, write_private
 _LIFETIME = datetime.timedelta(days=365)
 _CLOCK_SKEW = datetime.timedelta(minutes=5)
 
-SERVICE_HOST = "10.96.0.1"
+SERVICE_HOST = "127.96.0.1"
 """The address of the `kubernetes` Service: the first of the service range."""
 
 

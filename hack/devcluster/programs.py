@@ -33,6 +33,8 @@ _GRACE_SECONDS = 10.0
 _ARM_POLL_MILLISECONDS = 1000
 _SHORTEST_ARM_POLL_MILLISECONDS = 100
 # The provisioner's own defaults, divided by the speed like every simulated time.
+_REQUEST_MILLISECONDS = 150_000
+_SHORTEST_REQUEST_MILLISECONDS = 10_000
 _LAUNCH_RETRY_MILLISECONDS = 30_000
 _LONGEST_LAUNCH_RETRY_MILLISECONDS = 300_000
 
@@ -88,6 +90,7 @@ def _provisioner(place: Place) -> Options:
         "azure-cluster-name": AZURE["cluster"],
         "azure-location": AZURE["location"],
         "arm-poll-interval": f"{poll:.0f}ms",
+        "request-deadline": f"{max(_SHORTEST_REQUEST_MILLISECONDS, _REQUEST_MILLISECONDS / place.speed):.0f}ms",
         "launch-retry-initial": f"{_LAUNCH_RETRY_MILLISECONDS / place.speed:.0f}ms",
         "launch-retry-max": f"{_LONGEST_LAUNCH_RETRY_MILLISECONDS / place.speed:.0f}ms",
     }

@@ -35,6 +35,8 @@ class Request:
     """What simulated times are divided by."""
     scenario: str = ""
     """A scenario file for the AKS simulator; empty for none."""
+    heartbeats: bool = True
+    """Whether Nodes must prove that they live. Without, thousands of them cost nothing, and none is ever lost."""
 
     def save(self, layout: Layout) -> None:
         """Write the request for the supervisor."""

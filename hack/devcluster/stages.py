@@ -13,6 +13,8 @@ Pods):
 | `stop-seconds` | from deletion to gone, at most the grace period | 1 |
 | `fail` | `image-pull`, `crash`, `oom` or `unready`; set or removed at any time | |
 | `exit-code` | of `crash` | 1 |
+| `last-words` | the end of the log of a container that fails | none |
+| `pull-error` | what the registry answers to `image-pull` | 403 Forbidden |
 
 All seconds are divided by the cluster's speed. A change of the Pod restarts the wait that is running.
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 from hack.devcluster import control_plane, manifests, state
 from hack.devcluster.api import Api
-from hack.devcluster.balancer import Balancer
+from hack.devcluster.balancer import Backend, Balancer
 from hack.devcluster.commands import CommandError
 from hack.devcluster.component import Component
 from hack.devcluster.credentials import renew_credentials, write_credentials
@@ -97,11 +97,11 @@ class Supervisor:
         self._start(etcd, server)
         await self._wait_ready(["etcd", "kube-apiserver"])
         # Not earlier: the controller manager looks for the API server once a second only.
-        self._start(control_plane.kube_controller_manager(self._layout, binaries, self._ports.take()))
+        self._start(control_plane.kube_controller_manager(self._layout, binaries, self._ports.take(), self._request))
         self._start(control_plane.kube_scheduler(self._layout, binaries, self._ports.take()))
         self._set_phase(Phase.STARTING, "installing the development policies")
         await manifests.apply_file(self._layout, _ADMISSION)
-        self._start(control_plane.kwok(self._layout, binaries, self._ports.take()))
+        self._start(control_plane.kwok(self._layout, binaries, self._ports.take(), self._request))
         await self._wait_ready(list(self._keepers))
         await self._wait_default_service_account(api)
 
@@ -115,7 +115,7 @@ class Supervisor:
         names = [program.name for program in programs_of(self._request.scope)]
         await write_credentials(self._layout, api, self._server, NAMESPACE, names)
         self._spawn("credentials", renew_credentials(self._layout, api, NAMESPACE, names))
-        self._spawn("balancer", Balancer(webhook_port, self._ready_webhooks).run())
+        self._spawn("balancer", Balancer((LOOPBACK, webhook_port), self._ready_webhooks).run())
         if self._request.scope.includes(Scope.ALL):
             self._endpoints["aks-simulator"] = aks_url
             self._start(aks_simulator(self._layout, self._request, aks_port))
@@ -170,9 +170,9 @@ class Supervisor:
                 raise NotReadyError(f"no service account `default`: {status} {text[:300]}")
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _ready_webhooks(self) -> list[int]:
+    def _ready_webhooks(self) -> list[Backend]:
         return [
-            keeper.component.ports["serving"]
+            (LOOPBACK, keeper.component.ports["serving"])
             for name, keeper in self._keepers.items()
             if name.startswith(WEBHOOK) and keeper.ready
         ]

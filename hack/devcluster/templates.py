@@ -5,17 +5,20 @@ replaced as a whole, as the kubelet does it.
 """
 
 PULL_ERROR = "failed to pull and unpack image: failed to resolve reference: unexpected status 403 Forbidden"
-"""What a registry answers to a node without permission, as the container runtime words it."""
+"""What a registry answers to a node without permission, in the container runtime's words; a Pod may name others."""
 
 _HEAD = """\
 {{ $now := Now }}
 {{ $root := . }}
 {{ $annotations := or .metadata.annotations dict }}
 {{ $fail := or (index $annotations "devcluster.kaito.sh/fail") "" }}
+{{ $words := or (index $annotations "devcluster.kaito.sh/last-words") "" }}
 """
+_PULLING = _HEAD + f'{{{{ $pull := or (index $annotations "devcluster.kaito.sh/pull-error") "{PULL_ERROR}" }}}}\n'
 _EXIT = (
     'exitCode: {{ if eq $fail "oom" }}137{{ else }}{{ or (index $annotations "devcluster.kaito.sh/exit-code") "1" }}'
-    '{{ end }}, reason: {{ if eq $fail "oom" }}OOMKilled{{ else }}Error{{ end }}'
+    '{{ end }}, reason: {{ if eq $fail "oom" }}OOMKilled{{ else }}Error{{ end }}, '
+    "message: {{ $words | toJson }}"
 )
 _SINCE = "startedAt: {{ $old.state.running.startedAt | Quote }}, finishedAt: {{ $now | Quote }}"
 _KEPT = "{{ $old.state | toJson }}"
@@ -109,8 +112,11 @@ STARTED = (
 )
 READY = _HEAD + "conditions:\n" + _readiness(ready=True) + _containers(_KEPT, ready=True, started=True)
 UNREADY = _HEAD + "conditions:\n" + _readiness(ready=False) + _containers(_KEPT, started=True)
-PULL_FAILED = _HEAD + _containers(_waiting("ErrImagePull", PULL_ERROR))
-PULL_BACKOFF = _HEAD + _containers(_waiting("ImagePullBackOff", f"Back-off pulling image: {PULL_ERROR}"))
+PULL_FAILED = _PULLING + _containers("{waiting: {reason: ErrImagePull, message: {{ $pull | toJson }}}}")
+PULL_BACKOFF = _PULLING + _containers(
+    "{waiting: {reason: ImagePullBackOff, message: "
+    '{{ printf `Back-off pulling image "%s": ErrImagePull: %s` $item.image $pull | toJson }}}}'
+)
 PULL_RETRY = _HEAD + _containers(_waiting("ContainerCreating"))
 CRASHED = (
     _HEAD

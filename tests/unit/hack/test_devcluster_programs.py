@@ -114,7 +114,9 @@ async def serve(answer: bytes, port: int) -> asyncio.Server:
 
 @contextlib.asynccontextmanager
 async def balancing(port: int, backends: list[int]) -> AsyncIterator[None]:
-    running = asyncio.ensure_future(Balancer(port, lambda: backends).run())
+    running = asyncio.ensure_future(
+        Balancer((LOOPBACK, port), lambda: [(LOOPBACK, backend) for backend in backends]).run()
+    )
     await asyncio.sleep(0)
     try:
         yield
