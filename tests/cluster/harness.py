@@ -23,8 +23,8 @@ NODE: Json = {
     "kind": "Node",
     "metadata": {"name": "", "annotations": {"kwok.x-k8s.io/node": "fake"}, "labels": {}},
     "status": {
-        "capacity": {"cpu": "6", "memory": "112Gi", "pods": "110"},
-        "allocatable": {"cpu": "6", "memory": "112Gi", "pods": "110"},
+        "capacity": {"cpu": "96", "memory": "112Gi", "pods": "110"},
+        "allocatable": {"cpu": "96", "memory": "112Gi", "pods": "110"},
         "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "made by hand"}],
         "addresses": [{"type": "InternalIP", "address": "10.1.0.4"}],
     },

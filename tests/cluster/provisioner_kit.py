@@ -44,6 +44,8 @@ FLAGS = {
     "--launch-retry-initial": "1s",
     "--launch-retry-max": "2s",
     "--orphan-grace": "2s",
+    "--request-deadline": "8s",
+    "--gpu-replacements": "0",
     "--leader-elect-lease-duration": "3s",
     "--leader-elect-renew-deadline": "2s",
     "--leader-elect-retry-period": "500ms",

@@ -104,11 +104,11 @@ async def remove_node_claims(client: Client) -> None:
     await eventually(absent)
 
 
-async def run_guarded_pod(client: Client, namespace: str, pool: str) -> None:
-    """A pod on the pool's node that a disruption budget keeps from leaving."""
+async def run_guarded_pod(client: Client, namespace: str, pool: str, *, grace: int = 1) -> None:
+    """A pod on the pool's node that a disruption budget keeps from leaving; its grace is in seconds."""
     meta = {"name": "web", "namespace": namespace}
     spec = {
-        "terminationGracePeriodSeconds": 1,
+        "terminationGracePeriodSeconds": grace,
         "nodeSelector": {"apps": pool},
         "tolerations": [{"key": "sku", "operator": "Exists"}],
         "containers": [{"name": "web", "image": "web"}],

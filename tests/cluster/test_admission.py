@@ -42,7 +42,7 @@ REFUSED: list[tuple[str, Json, list[str]]] = [
     (
         "size too small",
         example(resource__instanceType="Standard_NV6ads_A10_v5"),
-        ["Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct", "gets 3.13 GiB", "(InsufficientGpuMemory)"],
+        ["Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct", "gets 3.06 GiB", "(InsufficientGpuMemory)"],
     ),
     (
         "inference and tuning together",

@@ -53,6 +53,11 @@ def made(seen: Iterable[Call], resource: str) -> list[str]:
     return [call.name for call in seen if (call.verb, call.resource, call.code) == ("create", resource, 201)]
 
 
+def agreed(answers: Json) -> int:
+    """How often the cloud said yes, by the numbers of its answers."""
+    return sum(number for status, number in answers.items() if str(status).startswith("2"))
+
+
 def _parse(entry: Json) -> Call:
     target: Json = entry.get("objectRef") or {}
     return Call(

@@ -28,6 +28,10 @@ SIZE = "Standard_NC4as_T4_v3"
 """A size that carries the preset and is on sale."""
 
 PRESET = "phi-3-mini-4k-instruct"
+
+_OF_KUBERNETES = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+"""What the keys of taints begin with that come and go with a node's condition, whoever put it there."""
+
 PATIENCE_SECONDS = 90.0
 """How long anything may take; far above what it takes, so that a slow machine is not a failure."""
 
@@ -50,6 +54,16 @@ class Scene:
         groups = (self.machines, self.pools, self.nodes, self.deployments, self.services, self.pods)
         names = [str(item.get("name") or item["metadata"]["name"]) for group in groups for item in group]
         return (["the Workspace itself"] if self.workspace else []) + names
+
+    @property
+    def passing(self) -> list[str]:
+        """What Kubernetes still has on the nodes and takes off by itself: its own taints."""
+        return [
+            f"{node['metadata']['name']} is tainted {taint['key']}:{taint['effect']}"
+            for node in self.nodes
+            for taint in node["spec"].get("taints") or ()
+            if taint["key"].startswith(_OF_KUBERNETES)
+        ]
 
     @property
     def summary(self) -> str:
@@ -139,7 +153,7 @@ class System:
             self.everything(SERVICES, namespace, labels=ours),
             self.everything(PODS, namespace, labels=ours),
         )
-        pools = tuple(pool for pool in cloud["pools"] if _made_for(pool, namespace, name))
+        pools = tuple(pool for pool in cloud["pools"] if made_for(pool, namespace, name))
         return Scene(workspace, machines, pools, nodes, deployments, services, pods)
 
     async def find(self, resource: Resource, namespace: str, name: str) -> Json | None:
@@ -160,32 +174,36 @@ class System:
         return sorted(about, key=lambda item: str(item["eventTime"]))
 
     async def until_ready(self, namespace: str, name: str) -> Scene:
-        """Wait until the Workspace is Ready."""
+        """Wait until the Workspace is Ready; gives the very look that found it so."""
+        scene = await self.look(namespace, name)
 
         async def ready() -> str:
+            nonlocal scene
             scene = await self.look(namespace, name)
             return "" if scene.workspace and is_true(scene.workspace, "WorkspaceReady") else scene.summary
 
         await eventually(ready, PATIENCE_SECONDS)
-        return await self.look(namespace, name)
+        return scene
 
     async def until_settled(self, namespace: str, name: str) -> Scene:
-        """Wait until all that is said about the Workspace and its Machines is True.
+        """Wait until all said about the Workspace and its Machines is True, and nothing passing is on its nodes.
 
         A Workspace may be Ready earlier: it serves as soon as its nodes do, whoever reports on the Machines.
         """
+        scene = await self.look(namespace, name)
 
         async def settled() -> str:
+            nonlocal scene
             scene = await self.look(namespace, name)
             held = [
                 condition
                 for obj in (scene.workspace or {}, *scene.machines)
                 for condition in (list(conditions_of(obj).values()) or [Condition("any", UNKNOWN, "none")])
             ]
-            return "" if all(condition.status == TRUE for condition in held) else scene.summary
+            return ", ".join(scene.passing) if all(condition.status == TRUE for condition in held) else scene.summary
 
         await eventually(settled, PATIENCE_SECONDS)
-        return await self.look(namespace, name)
+        return scene
 
     async def until_gone(self, namespace: str, name: str) -> None:
         """Wait until neither the Workspace nor anything made for it exists, in the cluster or in the cloud."""
@@ -206,7 +224,8 @@ class System:
         await eventually(running, PATIENCE_SECONDS)
 
 
-def _made_for(pool: Json, namespace: str, name: str) -> bool:
+def made_for(pool: Json, namespace: str, name: str) -> bool:
+    """Whether an agent pool was made for the Workspace."""
     found = pool["properties"].get("nodeLabels") or {}
     return (found.get(labels.WORKSPACE), found.get(labels.WORKSPACE_NAMESPACE)) == (name, namespace)
 

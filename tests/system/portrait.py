@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from controller.api.conditions import conditions_of
 from controller.api.json import Json, labels_of, name_of, uid_of
@@ -11,6 +13,7 @@ from tests.system.harness import Scene, ordinal
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d[:-]\d\d[:-]\d\d(\.\d+)?Z")
 _ADDRESSES = ("clusterIP", "clusterIPs")
 _CLOUD_IDS = ("eTag",)
+_NOTHING = "nothing"
 
 
 def portrait(scene: Scene) -> Json:
@@ -35,6 +38,22 @@ def portrait(scene: Scene) -> Json:
     anonymous: Json = json.loads(_anonymous(json.dumps(drawn), scene))
     # By what remains of the names: the original ones are hashes and order differently in each run.
     return anonymous | {kind: sorted(anonymous[kind], key=json.dumps) for kind in ("pools", "nodes")}
+
+
+def differences(wanted: Json, drawn: Json) -> str:
+    """Where one portrait is not as the other, a line for each place; empty when they are alike."""
+    return "\n".join(_differences(wanted, drawn, ""))
+
+
+def _differences(wanted: Any, drawn: Any, place: str) -> Iterator[str]:
+    if isinstance(wanted, dict) and isinstance(drawn, dict):
+        for key in sorted(wanted.keys() | drawn.keys()):
+            yield from _differences(wanted.get(key, _NOTHING), drawn.get(key, _NOTHING), f"{place}[{key}]")
+    elif isinstance(wanted, list) and isinstance(drawn, list) and len(wanted) == len(drawn):
+        for index, (one, other) in enumerate(zip(wanted, drawn, strict=True)):
+            yield from _differences(one, other, f"{place}[{index}]")
+    elif wanted != drawn:
+        yield f"{place}: {drawn!r} instead of {wanted!r}"
 
 
 def _labels_and_gpus(node: Json) -> Json:

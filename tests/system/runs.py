@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from controller.api.json import Json, name_of
 from hack.devcluster.processes import wait_gone
+from tests.cluster.harness import eventually
 from tests.system import audit
-from tests.system.harness import CONTROLLER, PROVISIONER, WEBHOOK, System, workspace
-from tests.system.portrait import portrait
+from tests.system.harness import CONTROLLER, PATIENCE_SECONDS, PROVISIONER, WEBHOOK, Scene, System, workspace
+from tests.system.portrait import differences, portrait
 
 NODES = 2
 NAME = "phi"
@@ -55,7 +56,9 @@ def strikes(moments: int) -> list[Strike]:
     return [Strike(program, generator.random()) for _ in range(moments) for program in _PROGRAMS]
 
 
-async def live(system: System, namespace: str, strike: Strike | None = None, *, length: float = 0.0) -> Life:
+async def live(
+    system: System, namespace: str, strike: Strike | None = None, *, length: float = 0.0, like: Json | None = None
+) -> Life:
     """Create a Workspace, wait until it has settled, delete it, wait until nothing is left.
 
     Args:
@@ -63,11 +66,12 @@ async def live(system: System, namespace: str, strike: Strike | None = None, *, 
         namespace: that of the Workspace.
         strike: whom to kill, and when.
         length: seconds an undisturbed run takes.
+        like: the portrait everything must come to resemble before the Workspace is deleted; None for any.
     """
     begin = time.time()
     killing = asyncio.create_task(_kill(system, strike, length))
     await system.apply(workspace(namespace, NAME, count=NODES))
-    scene = await system.until_settled(namespace, NAME)
+    scene = await _until_alike(system, namespace, like)
     drawn = portrait(scene)
     await system.kubectl("delete", "workspace", NAME, "-n", namespace, "--wait=false")
     await system.until_gone(namespace, NAME)
@@ -76,12 +80,21 @@ async def live(system: System, namespace: str, strike: Strike | None = None, *, 
     machines = audit.made(audit.calls(system.layout, since=begin), "machines")
     requests = (await system.cloud())["requests_by_pool"]
     names = {name_of(machine) for machine in scene.machines} | set(machines)
-    pools = Counter({name: _agreed(requests.get(name, {}).get("put_pool", {})) for name in names})
+    pools = Counter({name: audit.agreed(requests.get(name, {}).get("put_pool", {})) for name in names})
     return Life(drawn, machines, pools, seconds)
 
 
-def _agreed(answers: Json) -> int:
-    return sum(number for status, number in answers.items() if str(status).startswith("2"))
+async def _until_alike(system: System, namespace: str, like: Json | None) -> Scene:
+    """The settled scene; a moment after a kill something may still be on its way that nobody reports on."""
+    scene = await system.until_settled(namespace, NAME)
+
+    async def alike() -> str:
+        nonlocal scene
+        scene = await system.until_settled(namespace, NAME)
+        return differences(like, portrait(scene)) if like else ""
+
+    await eventually(alike, PATIENCE_SECONDS)
+    return scene
 
 
 async def _kill(system: System, strike: Strike | None, length: float) -> None:

@@ -10,13 +10,14 @@ import pytest
 
 from hack.devcluster.layout import REPOSITORY
 from tests.docs.snippets import all_commands
-from tests.system.harness import System
+from tests.system.harness import System, workspace
 
 HOW_TO = (
     "docs/how-to/serve-a-model.md",
     "docs/how-to/adapters.md",
     "docs/how-to/tune-a-model.md",
     "docs/how-to/custom-template.md",
+    "docs/how-to/node-sources.md",
     "docs/operations/troubleshooting.md",
 )
 
@@ -52,6 +53,8 @@ def shell(script: str, environment: dict[str, str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("page", HOW_TO)
 async def test_the_commands_of_a_page_work(system: System, namespace: str, tmp_path: Path, page: str) -> None:
+    if "workspace phi " in "\n".join(all_commands(page)):
+        await system.apply(workspace(namespace, "phi"))
     environment = in_namespace(system, namespace, tmp_path)
     code, shown = await asyncio.to_thread(shell, "\n".join(all_commands(page)), environment)
     assert code == 0, f"the commands of {page} end with {code}:\n{shown[-6000:]}"

@@ -92,9 +92,13 @@ async def test_deletion_leaves_nothing_behind(system: System, namespace: str) ->
     await system.until_gone(namespace, NAME)
     pools = [pool["name"] for pool in (await system.cloud())["pools"]]
     assert pools == ["nodepool1"], f"only the cluster's own pool stays: {pools}"
-    events = await system.events(namespace, "Workspace", NAME)
-    reasons = [str(event["reason"]) for event in events]
-    assert not in_order(FALL, reasons), f"the end of the story is missing: {reasons}"
+
+    async def end_of_the_story() -> str:
+        reasons = [str(event["reason"]) for event in await system.events(namespace, "Workspace", NAME)]
+        missing = in_order(FALL, reasons)
+        return f"{missing} does not follow what comes before it in {reasons}" if missing else ""
+
+    await eventually(end_of_the_story, PATIENCE_SECONDS)
 
 
 def test_the_example_is_the_one_people_know() -> None:

@@ -9,6 +9,7 @@ from controller.api.resources import NAMESPACES
 from hack.devcluster.layout import Layout
 from tests.system.conftest import LONG
 from tests.system.harness import System, connected
+from tests.system.portrait import differences
 from tests.system.runs import NODES, Life, Strike, live, strikes
 
 MOMENTS = 10 if LONG else 3
@@ -40,10 +41,10 @@ def test_an_undisturbed_run_makes_each_thing_once(undisturbed: Life) -> None:
 async def test_after_a_kill_the_end_is_the_same(
     system: System, namespace: str, undisturbed: Life, strike: Strike
 ) -> None:
-    life = await live(system, namespace, strike, length=undisturbed.seconds)
+    life = await live(system, namespace, strike, length=undisturbed.seconds, like=undisturbed.portrait)
 
     print(f"figure: {strike.text}: {life.seconds:.1f} s instead of {undisturbed.seconds:.1f} s")
     assert len(life.machines) == NODES, f"{NODES} nodes were missing, these Machines were created: {life.machines}"
     assert len(set(life.machines)) == NODES, f"a Machine was created twice: {life.machines}"
     assert set(life.pools.values()) == {1}, f"exactly one agent pool for each Machine, not {life.pools}"
-    assert life.portrait == undisturbed.portrait
+    assert not (other := differences(undisturbed.portrait, life.portrait)), other

@@ -33,6 +33,8 @@ SILENT: list[dict[str, str]] = [
     {"run_benchmark": "false"},
     {"node_class_name": ""},
     {"release_nodes": "when-done"},
+    {"paused": "true"},
+    {"paused": "false"},
 ]
 
 
@@ -50,6 +52,8 @@ def test_words_that_are_known_or_ask_for_what_is_done_anyway_draw_no_comment(ann
         ({"performance_mode": "Balanced"}, "kaito.sh/performance-mode"),
         ({"performance_mode": ""}, "kaito.sh/performance-mode"),
         ({"use_local_weights": "True"}, "kaito.sh/use-local-weights"),
+        ({"paused": "True"}, "kaito.sh/paused"),
+        ({"paused": ""}, "kaito.sh/paused"),
     ],
 )
 def test_a_word_that_is_not_on_the_list_is_refused_with_the_list(annotations: dict[str, str], key: str) -> None:

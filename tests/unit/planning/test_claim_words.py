@@ -4,8 +4,8 @@ from controller.api.claims import MACHINE, NODE_CLAIM
 from controller.api.conditions import FALSE, TRUE, Condition
 from controller.api.reasons import Reason
 from controller.planning.claim_words import noun_for, told_for, word_for
+from controller.planning.node_plan import plan_nodes
 from controller.planning.node_status import node_conditions
-from controller.planning.nodes import plan_nodes
 from controller.planning.observed import Observed
 from tests.unit.planning.builders import V100, claim, demand, node, workspace
 

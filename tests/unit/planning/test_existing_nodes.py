@@ -90,3 +90,11 @@ def test_a_partition_leaves_a_part(partition: Partition, gpus: int, memory: int)
     part = part_of(whole, partition)
     assert (part.gpu_count, part.gpu_memory_gib) == (gpus, memory)
     assert part.name == whole.name
+
+
+def test_every_value_an_expression_allows_is_meant() -> None:
+    either = {"matchExpressions": [{"key": "pool", "operator": "In", "values": ["old", "new"]}]}
+    nodes = (node("a", pool="old"), node("b", pool="new"), node("c", pool="other"))
+    found = candidates(workspace(resource={"labelSelector": either, "instanceType": ""}), site(*nodes))
+    assert found is not None
+    assert [each.name for each in found] == ["a", "b"], "an `In` expression names several values, each of them will do"

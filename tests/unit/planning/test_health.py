@@ -11,9 +11,10 @@ import yaml
 from controller.api.json import Json
 from controller.api.messages import Problem
 from controller.api.reasons import Reason
-from controller.planning.nodes import plan_nodes
+from controller.planning.node_plan import plan_nodes
 from controller.planning.observed import Observed
 from controller.planning.status import blocked_conditions, conditions_for, render_status
+from hack.crds.schema import workspace_schema
 from tests.unit.planning.builders import claim, demand, node, workspace, workspace_object
 from tests.unit.planning.kstatus import kstatus
 
@@ -102,8 +103,12 @@ def test_argo_cd_reads_every_status_rightly_from_the_first_on(case: str, check: 
     assert found["message"], "Argo CD shows nothing beside the status"
 
 
-def test_argo_cd_waits_for_the_first_look(check: Any) -> None:
-    assert check(workspace_object())["status"] == "Progressing"
+def test_nobody_takes_a_workspace_for_ready_that_no_one_has_seen(check: Any) -> None:
+    """The API server fills in the status the definition states; without it kstatus would say Current."""
+    unseen = workspace_schema(())["properties"]["status"]["default"]
+    assert kstatus(workspace_object(status=unseen)) == "InProgress"
+    for obj in (workspace_object(status=unseen), workspace_object()):
+        assert check(obj)["status"] == "Progressing"
 
 
 def test_argo_cd_shows_the_reason_and_the_words(check: Any) -> None:

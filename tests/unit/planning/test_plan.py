@@ -130,6 +130,15 @@ def test_a_changed_wish_replaces_the_run_once_nothing_calls_it_done_any_more() -
     assert (done.remove, done.seen.trained, done.seen.objects) == ({}, False, {})
 
 
+def test_back_to_a_run_that_ended_well_the_newer_one_goes_and_nothing_is_repeated() -> None:
+    newer = make_plan(TUNER, target_of(tuned(method="lora")), Observed()).workload
+    there = replace(TRAINER_NODES, trained=True, objects={JOB: newer})
+    found = make_plan(TUNER, target_of(TUNED), there, certain=True)
+    assert ([*found.remove], found.start, found.seen.trained) == ([JOB], False, True)
+    after = make_plan(TUNER, target_of(TUNED), replace(TRAINER_NODES, trained=True), certain=True)
+    assert (after.remove, after.start) == ({}, False)
+
+
 def test_the_nodes_of_a_run_that_is_over_are_given_back_where_that_is_wished() -> None:
     wish = {labels.RELEASE_NODES: labels.WHEN_DONE}
     obj = {**TUNED, "metadata": {**TUNED["metadata"], "annotations": wish}}
@@ -143,3 +152,20 @@ def test_one_machine_is_made_for_one_missing_node() -> None:
     plan = make_plan(OWNER, target(), Observed())
     (machine,) = claims_to_create(OWNER, target(), plan.nodes)
     assert machine["metadata"]["name"] == claim(OWNER, 0).name
+
+
+def test_claims_that_come_to_nothing_are_tried_again_later_and_at_once_when_something_else_is_asked_for() -> None:
+    made = make_plan(OWNER, target(), Observed(claims=(claim(OWNER, 0),)))
+    lost = make_plan(OWNER, target(), Observed(provisioning=made.provisioning))
+    assert (lost.nodes.create, lost.nodes.held, lost.provisioning.failures) == ((), 1, 1)
+    changed_wish = replace(OWNER, annotations={labels.ZONES: "eastus-1"})
+    again = make_plan(changed_wish, target(), Observed(provisioning=lost.provisioning))
+    assert (again.nodes.create, again.provisioning.failures) == ((0,), 0)
+
+
+def test_what_is_given_up_by_us_is_no_failure() -> None:
+    two = Observed(claims=(claim(OWNER, 0), claim(OWNER, 1)))
+    plan = make_plan(OWNER, target(), two)
+    (surplus,) = plan.nodes.delete
+    left = Observed(claims=tuple(each for each in two.claims if each is not surplus), provisioning=plan.provisioning)
+    assert make_plan(OWNER, target(), left).provisioning.failures == 0

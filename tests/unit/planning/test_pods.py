@@ -1,9 +1,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.api.json import Json
 from controller.api.reasons import Reason
+from controller.planning.containers import Trouble
 from controller.planning.pods import first_failure, first_trouble, ready_since, standing, trouble_of
 
 
@@ -25,8 +28,12 @@ SLOW = {
     "lastState": {"terminated": {"exitCode": 143, "reason": "Error", "message": "loading shard 3 of 9"}},
     "restartCount": 1,
 }
+PROBED: Json = {
+    "spec": {"template": {"spec": {"containers": [{"name": "phi", "startupProbe": {"periodSeconds": 10}}]}}}
+}
 RUNNING = {"name": "phi", "state": {"running": {"startedAt": "2026-01-05T10:00:00Z"}}}
 NO_NODE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}
+NO_VOLUME = {**NO_NODE, "message": "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims"}
 PLACED = {"type": "PodScheduled", "status": "True"}
 NO_SANDBOX = {"type": "PodReadyToStartContainers", "status": "False"}
 
@@ -34,7 +41,7 @@ NO_SANDBOX = {"type": "PodReadyToStartContainers", "status": "False"}
 @pytest.mark.parametrize(
     ("found", "reason", "words"),
     [
-        (pod("p", waiting("ImagePullBackOff")), Reason.IMAGE_PULL_FAILED, "ImagePullBackOff for i:1: words"),
+        (pod("p", waiting("ImagePullBackOff")), Reason.IMAGE_PULL_FAILED, "cannot pull i:1: words"),
         (
             pod("p", waiting("CrashLoopBackOff", **CRASHED)),
             Reason.CONTAINER_CRASHING,
@@ -47,10 +54,11 @@ NO_SANDBOX = {"type": "PodReadyToStartContainers", "status": "False"}
         (pod("p", RUNNING | SLOW), Reason.STARTUP_TIMEOUT, "before its probe ever passed (exit code 143), 1 restart"),
         (pod("p", waiting("CrashLoopBackOff", **SLOW)), Reason.STARTUP_TIMEOUT, "before its probe ever passed"),
         (pod("p", conditions=[NO_NODE]), Reason.UNSCHEDULABLE, "0/3 nodes are available"),
+        (pod("p", conditions=[NO_VOLUME]), Reason.VOLUME_NOT_BOUND, "unbound immediate"),
     ],
 )
 def test_trouble_is_named_with_its_cause(found: Json, reason: Reason, words: str) -> None:
-    trouble = trouble_of(found)
+    trouble = trouble_of(found, PROBED)
     assert trouble is not None
     assert trouble.reason is reason
     assert words in trouble.message
@@ -70,13 +78,13 @@ def test_trouble_is_named_with_its_cause(found: Json, reason: Reason, words: str
     ],
 )
 def test_a_pod_that_starts_serves_or_leaves_is_no_trouble(fine: Json) -> None:
-    assert trouble_of(fine) is None
+    assert trouble_of(fine, PROBED) is None
 
 
 def test_a_pod_that_waits_for_its_predecessor_to_end_is_no_trouble() -> None:
     waits, leaves = pod("b", conditions=[NO_NODE]), pod("a", deletionTimestamp="2026-01-01T00:00:00Z")
-    assert first_trouble([waits]) is not None
-    assert first_trouble([waits, leaves]) is None
+    assert first_trouble([waits], {}) is not None
+    assert first_trouble([waits, leaves], {}) is None
     assert standing([waits, leaves], {}) == "pod a is ending first"
 
 
@@ -111,6 +119,71 @@ def test_what_a_pod_mounts_is_named_while_it_waits_for_it() -> None:
     assert standing([found], workload) == f"pod phi-0 waits for its network and volumes: {needed}"
 
 
+def test_the_claim_a_pod_waits_for_is_named() -> None:
+    volumes = [{"name": "d", "persistentVolumeClaim": {"claimName": "results"}}]
+    workload = {"spec": {"template": {"spec": {"volumes": volumes}}}}
+    trouble = trouble_of(pod("p", conditions=[NO_VOLUME]), workload)
+    assert trouble is not None
+    assert "(PersistentVolumeClaim results)" in trouble.message
+
+
+def test_what_a_node_reports_of_a_pod_it_does_not_start_is_passed_on() -> None:
+    report = Trouble(Reason.VOLUME_NOT_MOUNTED, 'Pod phi-0: secret "data-key" not found')
+    held = pod("phi-0", waiting("ContainerCreating"), conditions=[PLACED, NO_SANDBOX], uid="u")
+    assert trouble_of(held, {}, {"u": report}) is report
+    assert trouble_of(held, {}, {"other": report}) is None
+    prepared = pod("phi-0", waiting("ContainerCreating"), conditions=[PLACED], uid="u")
+    assert trouble_of(prepared, {}, {"u": report}) is None, "what has passed is still told"
+
+
+def unready(since: str) -> Json:
+    return {"type": "Ready", "status": "False", "lastTransitionTime": since}
+
+
+def test_a_pod_that_served_and_stopped_answering_is_told_from_one_that_loads() -> None:
+    loads = pod("p", {**RUNNING, "ready": False}, conditions=[unready("2026-01-05T09:59:58Z")])
+    assert trouble_of(loads) is None
+    silent = pod("p", {**RUNNING, "ready": False}, conditions=[unready("2026-01-05T11:00:00Z")])
+    trouble = trouble_of(silent)
+    assert trouble is not None
+    assert trouble.reason is Reason.READINESS_LOST
+    assert "pod p, container phi, has stopped answering its readiness probe since 2026-01-05T11" in trouble.message
+
+
+def test_a_readiness_probe_that_never_passes_is_told_from_a_model_that_loads() -> None:
+    started = pod("p", {**RUNNING, "started": True})
+    assert "its readiness probe does not pass" in standing([started], PROBED)
+    assert "the model is being loaded" in standing([started], {}), "without a start-up probe nobody can tell"
+    assert "the model is being loaded" in standing([pod("p", {**RUNNING, "started": False})], PROBED)
+
+
+def evicted(at: str) -> Json:
+    words = "The node was low on resource: ephemeral-storage."
+    target = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": words}
+    found = pod("old", conditions=[{**target, "lastTransitionTime": at}])
+    return {**found, "status": {**found["status"], "phase": "Failed"}}
+
+
+def test_an_eviction_is_told_until_the_successor_serves() -> None:
+    old = evicted("2026-01-05T10:00:00Z")
+    follows = pod("new", waiting("ContainerCreating"), creationTimestamp="2026-01-05T10:00:31Z")
+    trouble = first_trouble([follows, old], {})
+    assert trouble is not None
+    assert trouble.reason is Reason.POD_EVICTED
+    assert "pod old was taken off its node: TerminationByKubelet: The node was low" in trouble.message
+    assert trouble.message.endswith("pod new follows")
+    later = pod("new", waiting("ContainerCreating"), creationTimestamp="2026-01-05T12:00:00Z")
+    assert first_trouble([later, old], {}) is None, "a roll-out hours later is another story"
+    ready = pod("new", creationTimestamp="2026-01-05T10:00:31Z", conditions=[{"type": "Ready", "status": "True"}])
+    assert first_trouble([ready, old], {}) is None
+
+
+def test_a_pod_that_is_being_evicted_says_by_whom() -> None:
+    leaving = evicted("2026-01-05T10:00:00Z")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-05T10:00:00Z"
+    assert standing([leaving], {}).startswith("pod old is ending first: TerminationByKubelet: The node was low")
+
+
 def test_an_initial_container_that_works_is_named() -> None:
     found = pod("phi-0", waiting("PodInitializing"), conditions=[PLACED])
     found["status"]["initContainerStatuses"] = [{**RUNNING, "name": "pull-adapter"}]
@@ -130,7 +203,7 @@ def test_the_gravest_trouble_is_told_first() -> None:
         pod("b", waiting("ImagePullBackOff")),
         pod("c", waiting("CrashLoopBackOff", **KILLED)),
     ]
-    trouble = first_trouble(pods)
+    trouble = first_trouble(pods, {})
     assert trouble is not None
     assert trouble.reason is Reason.OUT_OF_MEMORY
 
@@ -146,3 +219,64 @@ def test_of_pods_that_are_over_the_one_that_failed_tells_why() -> None:
     assert "pod b" in found.message
     assert "exit code 3, 0 restarts: no data" in found.message
     assert first_failure(over[:1]) is None
+
+
+MOMENTS = st.sampled_from(["", "2026-01-05T10:00:00Z", "2026-01-05T11:00:00Z", "nonsense"])
+WORDS = st.sampled_from(
+    [
+        "",
+        "OOMKilled",
+        "CrashLoopBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "CreateContainerError",
+        "Unschedulable",
+        "x",
+    ]
+)
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
+    """Any of the fields, or none: the API server leaves out what is not set."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+WAITING = some(reason=WORDS, message=WORDS)
+ENDED = some(exitCode=st.sampled_from([0, 1, 137, 143]), reason=WORDS, startedAt=MOMENTS, finishedAt=MOMENTS)
+STATE = some(waiting=WAITING, running=some(startedAt=MOMENTS), terminated=ENDED)
+CONTAINER = some(
+    name=st.sampled_from(["phi", "other"]),
+    image=WORDS,
+    ready=st.booleans(),
+    started=st.booleans(),
+    restartCount=st.integers(0, 3),
+    state=STATE,
+    lastState=STATE,
+)
+CONDITION = some(
+    type=st.sampled_from(["Ready", "PodScheduled", "PodReadyToStartContainers", "DisruptionTarget"]),
+    status=st.sampled_from(["True", "False", "Unknown"]),
+    reason=WORDS,
+    message=WORDS,
+    lastTransitionTime=MOMENTS,
+)
+ANY_POD = st.fixed_dictionaries(
+    {"metadata": some(name=WORDS, uid=st.just("u"), creationTimestamp=MOMENTS, deletionTimestamp=MOMENTS)},
+    optional={
+        "status": some(
+            phase=st.sampled_from(["Pending", "Running", "Failed", "Succeeded"]),
+            conditions=st.lists(CONDITION, max_size=4),
+            containerStatuses=st.lists(CONTAINER, max_size=2),
+            initContainerStatuses=st.lists(CONTAINER, max_size=1),
+        )
+    },
+)
+
+
+@given(st.lists(ANY_POD, max_size=3), st.sampled_from([Reason.VOLUME_NOT_MOUNTED, Reason.OBJECT_REFUSED]))
+def test_whatever_pods_say_there_is_an_answer_and_it_fits_a_condition(pods: list[Json], reported: Reason) -> None:
+    reports = {"u": Trouble(reported, "words of a node")}
+    for workload in ({}, PROBED):
+        trouble = first_trouble(pods, workload, reports)
+        text = standing(pods, workload) if trouble is None else trouble.message
+        assert len(text) < 1000, "more than people read"

@@ -12,7 +12,7 @@ from controller.api.reasons import Reason
 from controller.api.workspace import parse_workspace
 from controller.catalog import Cloud, load_catalog
 from controller.planning.findings import Findings
-from controller.planning.nodes import plan_nodes
+from controller.planning.node_plan import plan_nodes
 from controller.planning.observed import Observed
 from controller.planning.plan import claims_to_create
 from controller.planning.resolving import resolve

@@ -7,8 +7,9 @@ from controller.api.conditions import Condition
 from controller.api.json import Json
 from controller.api.messages import Problem
 from controller.api.reasons import Reason
+from controller.planning.containers import Trouble
+from controller.planning.node_plan import plan_nodes
 from controller.planning.node_status import node_conditions
-from controller.planning.nodes import plan_nodes
 from controller.planning.observed import Observed, Ref
 from controller.planning.status import (
     blocked_conditions,
@@ -161,9 +162,44 @@ def test_the_claims_own_words_reach_the_workspace() -> None:
 
 
 def test_without_provisioning_the_missing_node_is_described() -> None:
-    found = conditions(Observed(), provision=False)["ResourceReady"]
-    assert found.reason == "NodesPending"
-    assert "add a Standard_NC6s_v3 node with 1 nvidia.com/gpu" in found.message
+    found = conditions(Observed(), provision=False)
+    for type_ in ("MachineReady", "NodesReady", "ResourceReady", "Stalled"):
+        assert found[type_].reason == "NodesMissing", f"nobody but people makes nodes here: {found[type_]}"
+        assert "add a Standard_NC6s_v3 node with 1 nvidia.com/gpu" in found[type_].message
+
+
+SETTING_UP = {"metadata": {"name": "phi-0", "uid": "pod"}, "status": {"phase": "Pending"}}
+NO_PLACE: Json = {
+    **SETTING_UP,
+    "status": {
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"}]
+    },
+}
+
+
+def test_a_pod_without_a_place_is_no_news_while_its_node_is_broken() -> None:
+    lost = node("n", of=OWNER, made_for=0, ready=False)
+    broken = Observed(claims=(GOOD_CLAIM,), nodes=(lost,), objects=deployed(0), pods=(NO_PLACE,))
+    assert conditions(broken)["InferenceReady"].reason == "WaitingForNodes"
+    healthy = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(0), pods=(NO_PLACE,))
+    assert conditions(healthy)["InferenceReady"].reason == "Unschedulable"
+
+
+def test_what_an_event_says_of_the_workload_is_told_until_there_are_pods() -> None:
+    server = deployment(0)
+    server["metadata"]["uid"] = "server"
+    reports = {"server": Trouble(Reason.OBJECT_REFUSED, "StatefulSet phi: exceeded quota: gpus")}
+    seen = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects={REF: server}, reports=reports)
+    found = conditions(seen)
+    assert found["InferenceReady"].message == "0 of 1 pod ready; StatefulSet phi: exceeded quota: gpus"
+    assert found["Stalled"].reason == "ObjectRefused"
+
+
+def test_a_passed_rollout_deadline_names_the_pod() -> None:
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "took too long"}
+    held = deployed(0, conditions=[late])
+    seen = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=held, pods=(SETTING_UP,))
+    assert "took too long; pod phi-0 is being placed" in conditions(seen)["InferenceReady"].message
 
 
 def test_a_passed_rollout_deadline_is_told() -> None:

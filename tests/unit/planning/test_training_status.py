@@ -6,7 +6,7 @@ import pytest
 from controller.api.conditions import Condition
 from controller.api.json import Json
 from controller.api.workspace import parse_workspace
-from controller.planning.nodes import plan_nodes
+from controller.planning.node_plan import plan_nodes
 from controller.planning.observed import Observed
 from controller.planning.status import conditions_for, state_of
 from tests.unit.planning.builders import UID, claim, demand, node

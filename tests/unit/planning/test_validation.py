@@ -183,7 +183,7 @@ def test_a_model_too_large_is_refused_with_the_sum_and_three_sizes_that_fit() ->
     assert only_text(resource__instanceType="Standard_NV6ads_A10_v5") == (
         "resource.instanceType Standard_NV6ads_A10_v5 is too small for phi-3-mini-4k-instruct: "
         "it needs 10.31 GiB of GPU memory (7.26 weights + 0.75 KV cache of 2048 tokens + 2.30 runtime) "
-        "and gets 3.13 GiB (1 GPU x 3.73 usable x 84%). "
+        "and gets 3.06 GiB (1 GPU x 3.73 usable x 82%). "
         "Fix: use Standard_NC4as_T4_v3 (1 GPU, 16 GiB, $0.53/h list price of 2026-06, eastus); "
         "or use Standard_NC24lds_xl_RTXPRO6000BSE_v6 (1 GPU, 24 GiB, $1.13/h list price of 2026-06, eastus); "
         "or use Standard_NV36ads_A10_v5 (1 GPU, 24 GiB, $3.20/h list price of 2026-06, eastus) (InsufficientGpuMemory)"

@@ -1,9 +1,12 @@
 from typing import Any
 
 from controller.api import labels
+from controller.api.claims import MACHINE
 from controller.api.json import Json
 from controller.api.resources import CONFIG_MAPS
-from controller.planning.observed import parse_node
+from controller.api.workspace import parse_workspace
+from controller.planning.claims import Order, render_claim
+from controller.planning.observed import Observed, parse_node
 from controller.planning.pods import trouble_of
 from controller.reconcilers.informers import (
     FREE,
@@ -15,7 +18,9 @@ from controller.reconcilers.informers import (
     slim_node,
     slim_pod,
 )
+from controller.reconcilers.observe import observe
 from controller.runtime.cache import Informer
+from tests.unit.planning.builders import workspace_object
 
 NODE: Json = {
     "metadata": {"name": "n", "resourceVersion": "7", "labels": {"a": "b"}, "annotations": {"big": "x" * 1000}},
@@ -59,8 +64,10 @@ def test_objects_are_found_by_the_workspace_they_name() -> None:
 
 def test_a_node_is_free_when_nobody_is_named_on_it() -> None:
     assert list(free(NODE)) == [FREE]
-    for key in (labels.WORKSPACE, labels.WORKSPACE_UID, labels.RAG_ENGINE):
+    for key in (labels.WORKSPACE, labels.WORKSPACE_UID, labels.RAG_ENGINE, labels.CLAIM_ORDINAL):
         assert list(free({"metadata": {"labels": {key: "x"}}})) == []
+    assert list(free({"metadata": {"labels": {labels.NODE_POOL: labels.NODE_POOL_NAME}}})) == []
+    assert list(free({"metadata": {"labels": {labels.NODE_POOL: "the-users-own"}}})) == [FREE]
 
 
 def test_a_slim_node_claim_is_silent_about_its_last_pod_event() -> None:
@@ -81,3 +88,30 @@ def test_claims_are_known_once_those_of_every_served_kind_were_read() -> None:
     informers.node_claims._reflector.served = True
     informers.node_claims._replace([])
     assert informers.claims_unknown() == ""
+
+
+def test_a_slim_pod_tells_where_it_is() -> None:
+    pod: Json = {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": []}, "status": {"phase": "Running"}}
+    assert Observed(pods=(slim_pod(pod),)).hosts == {"n"}
+    assert Observed(pods=(slim_pod({**pod, "status": {"phase": "Succeeded"}}),)).hosts == frozenset()
+
+
+def test_a_node_a_claim_was_made_into_is_claimed_whatever_its_labels_say() -> None:
+    client: Any = None
+    informers = build_informers(client, Informer(client, CONFIG_MAPS))
+    informers.node_claims._replace([{"metadata": {"name": "c"}, "status": {"nodeName": "n"}}])
+    assert informers.is_claimed("n")
+    assert not informers.is_claimed("other")
+
+
+def test_the_nodes_of_a_workspaces_claims_are_seen_though_their_labels_were_taken_off() -> None:
+    client: Any = None
+    informers = build_informers(client, Informer(client, CONFIG_MAPS))
+    owner = workspace_object()
+    made = render_claim(parse_workspace(owner), 0, Order(MACHINE, ("Standard_NC6s_v3",), "amd64", 88))
+    informers.machines._replace([{**made, "status": {"nodeName": "bare"}}])
+    named = {labels.WORKSPACE: "phi", labels.WORKSPACE_NAMESPACE: "default"}
+    found = {"bare": {}, "free": {"apps": "phi-3"}, "other": {"apps": "falcon"}, "ours": named}
+    informers.nodes._replace([{"metadata": {"name": name, "labels": each}} for name, each in found.items()])
+    seen = observe(informers, parse_workspace(owner), owner)
+    assert sorted(node.name for node in seen.nodes) == ["bare", "free", "ours"]

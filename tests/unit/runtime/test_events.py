@@ -313,3 +313,26 @@ def test_an_event_name_is_a_valid_unique_name(name: str) -> None:
     assert first != second
     assert len(first) <= events.NAME_LENGTH
     assert re.fullmatch(r"[a-z0-9.-]*[a-z0-9]\.[0-9a-f]{16}", first)
+
+
+def test_events_about_one_object_are_written_in_the_order_they_happened() -> None:
+    async def scenario() -> list[str]:
+        stage = Stage()
+        for number in range(8):
+            stage.record(reason=f"Step{number}")
+        await stage.recorder.flush(60)
+        return [body["reason"] for body in stage.written.creates]
+
+    assert run_virtual(scenario()) == [f"Step{number}" for number in range(8)], "several writers must not overtake"
+
+
+def test_one_object_whose_events_cannot_be_written_does_not_hold_up_all_others() -> None:
+    async def scenario() -> set[str]:
+        stage = Stage()
+        stage.written.failures = [Unavailable("down")]
+        for number in range(40):
+            stage.record(regarding={"kind": "Pod", "metadata": {"name": f"pod-{number}", "namespace": "team"}})
+        await asyncio.sleep(events.RETRY_SECONDS / 2)
+        return {body["regarding"]["name"] for body in stage.written.creates}
+
+    assert len(run_virtual(scenario())) > 20, "one writer of four waits for its second attempt"

@@ -69,13 +69,13 @@ def heaviest_gpu(name: str, ranks: int, stages: int) -> int | None:
 MODELS: dict[str, Preset] = {}
 
 
-def ask(preset: Preset, sku: Sku, *, percent: int = 84, tensor: int | None = None) -> Answer:
+def ask(preset: Preset, sku: Sku, *, percent: int | None = None, tensor: int | None = None) -> Answer:
     """The fewest nodes and the fewest GPUs that hold one copy of a preset on machines of one size.
 
     Args:
         preset: the model.
         sku: the size.
-        percent: share of the memory vLLM is given.
+        percent: share of the memory vLLM is given, in whole percent; None for what it is given unasked.
         tensor: GPUs that are to share each layer under vLLM, where so many can.
     """
     MODELS[preset.name] = preset
@@ -84,7 +84,8 @@ def ask(preset: Preset, sku: Sku, *, percent: int = 84, tensor: int | None = Non
     if memory is None or not sku.gpu_count:
         return NEVER
     transformers = bool(served.runtimes) and choose_runtime(None, served, sku).runtime is Runtime.TRANSFORMERS
-    budget = floor(memory * GIB) * (84 if transformers else percent) // 100
+    unasked = 82 if sku.gpu_model.startswith("NVIDIA A10 ") else 84
+    budget = floor(memory * GIB) * (unasked if transformers or percent is None else percent) // 100
     several = served.distributed and not (transformers and Runtime.VLLM in served.runtimes)
     if served.fixed_gpus:
         return _cut_beforehand(preset, sku, budget, several=several)

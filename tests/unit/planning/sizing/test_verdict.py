@@ -21,7 +21,7 @@ def test_with_several_gpus_the_line_is_about_each() -> None:
     verdict = fit(preset("llama-3.3-70b-instruct"), sku("Standard_NV72ads_A10_v5"))
     terms = "67.02 weights + 0.31 KV cache of 2048 tokens + 2.30 runtime"
     assert verdict.need_text == f"69.63 GiB on each of 2 GPUs ({terms})"
-    assert verdict.offer_text == "18.89 GiB on each (22.49 usable x 84%)"
+    assert verdict.offer_text == "18.44 GiB on each (22.49 usable x 82%)"
 
 
 def test_a_misfit_by_figures_of_another_server_is_doubtful_and_says_so() -> None:
@@ -57,11 +57,11 @@ def test_the_whole_sum() -> None:
         "split over pipeline stages and, as far as there are KV heads, over tensor ranks\n"
         "      0.06  adapter: LoRA of rank 16 on every matrix; whole on each GPU\n"
         "      2.30  runtime: CUDA context, activations and compiled kernels; whole on each GPU\n"
-        "and is given 18.89 GiB:\n"
+        "and is given 18.44 GiB:\n"
         "     24.00  nominal\n"
         "     22.49  usable, as its driver reports\n"
-        "      0.84  of that, the rest absorbs fragmentation\n"
-        "room for 25318 tokens of KV cache; one request can have 25318"
+        "      0.82  of that, the rest absorbs fragmentation\n"
+        "room for 24090 tokens of KV cache; one request can have 24090"
     )
 
 

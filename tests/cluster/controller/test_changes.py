@@ -1,0 +1,82 @@
+"""What people do to a Workspace's surroundings, and clocks that are wrong: it comes back, or goes, all the same."""
+
+from controller.api import labels
+from controller.api.json import labels_of, uid_of
+from controller.api.resources import DEPLOYMENTS, NAMESPACES, NODES, SERVICES, WORKSPACES
+from controller.runtime.errors import NotFound
+from tests.cluster.controller.stage import NAME, Stage
+
+FUTURE = "2099-01-01T00:00:00Z"
+
+
+async def until_ready(stage: Stage) -> None:
+    await stage.until_condition("Ready", lambda ready: ready.status == "True")
+
+
+async def test_objects_deleted_by_hand_come_back_whatever_the_status_says_of_times(stage: Stage) -> None:
+    await stage.node()
+    await stage.workspace()
+    await until_ready(stage)
+    status = (await stage.get())["status"]
+    skewed = {
+        "conditions": [{**each, "lastTransitionTime": FUTURE} for each in status["conditions"]],
+        "phases": [{**each, "startTime": FUTURE} for each in status["phases"]],
+    }
+    await stage.client.merge(WORKSPACES, NAME, {"status": skewed}, namespace=stage.namespace, subresource="status")
+    before = {kind: uid_of(await stage.client.get(kind, NAME, namespace=stage.namespace)) for kind in OBJECTS}
+    for kind in OBJECTS:
+        await stage.client.delete(kind, NAME, namespace=stage.namespace)
+
+    async def made_anew() -> str:
+        for kind in OBJECTS:
+            try:
+                if uid_of(await stage.client.get(kind, NAME, namespace=stage.namespace)) == before[kind]:
+                    return f"the old {kind.kind} is still there"
+            except NotFound:
+                return f"no {kind.kind}"
+        return ""
+
+    await stage.until(made_anew)
+    await stage.until_pod(lambda pod: "deletionTimestamp" not in pod["metadata"])
+    await until_ready(stage)
+
+
+OBJECTS = (DEPLOYMENTS, SERVICES)
+
+
+async def test_a_label_that_was_removed_by_hand_is_put_back(stage: Stage) -> None:
+    await stage.node()
+    await stage.workspace()
+    await until_ready(stage)
+    nameless = {"metadata": {"labels": {labels.WORKSPACE: None}}}
+    await stage.client.merge(DEPLOYMENTS, NAME, nameless, namespace=stage.namespace)
+
+    async def named() -> str:
+        found = labels_of(await stage.client.get(DEPLOYMENTS, NAME, namespace=stage.namespace))
+        return "" if found.get(labels.WORKSPACE) == NAME else f"labels {found}"
+
+    await stage.until(named)
+    await until_ready(stage)
+
+
+async def test_a_successor_of_the_same_name_serves_on_the_node_its_predecessor_had(stage: Stage) -> None:
+    node = await stage.node()
+    first = await stage.workspace()
+    await until_ready(stage)
+    await stage.delete()
+    await stage.until_deleted()
+    second = await stage.workspace()
+    await until_ready(stage)
+    assert uid_of(first) != uid_of(second)
+    assert labels_of(await stage.client.get(NODES, node))[labels.WORKSPACE_UID] == uid_of(second)
+    deployment = await stage.client.get(DEPLOYMENTS, NAME, namespace=stage.namespace)
+    assert [each["uid"] for each in deployment["metadata"]["ownerReferences"]] == [uid_of(second)]
+
+
+async def test_a_workspace_goes_with_its_namespace_and_frees_its_node(stage: Stage) -> None:
+    node = await stage.node()
+    await stage.workspace()
+    await until_ready(stage)
+    await stage.client.delete(NAMESPACES, stage.namespace)
+    await stage.until_deleted()
+    assert labels.WORKSPACE_UID not in labels_of(await stage.client.get(NODES, node))

@@ -1,0 +1,48 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.api.conditions import Condition
+from controller.planning.moments import written
+from controller.planning.node_plan import plan_nodes
+from controller.planning.observed import Observed
+from controller.planning.provisioning import STALLED_AFTER, Provisioning
+from controller.planning.status import conditions_for
+from tests.unit.planning.builders import claim, demand, workspace
+
+OWNER = workspace()
+NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
+
+
+def told(failures: int, *, seconds: float = 0, under_way: bool = False) -> dict[str, Condition]:
+    """The conditions some seconds after claims came to nothing."""
+    known = Provisioning(failures, written(NOW), "AllocationFailure", "no capacity in eastus")
+    observed = Observed(
+        claims=(claim(OWNER, 0),) if under_way else (),
+        provisioning=known,
+        now=NOW + timedelta(seconds=seconds),
+    )
+    plan = plan_nodes(OWNER, demand(), observed)
+    return {each.type: each for each in conditions_for(OWNER, demand(), plan, observed)}
+
+
+def test_a_pause_after_a_failure_is_told_with_its_cause_and_end() -> None:
+    machines = told(2)["MachineReady"]
+    assert (machines.status, machines.reason) == ("False", "AllocationFailure")
+    assert machines.message == (
+        "0 of 1 machine ready; 2 in a row came to nothing, the next is made after 2026-01-05T10:00:10Z;"
+        " the last: no capacity in eastus"
+    )
+
+
+def test_the_reason_stays_while_the_next_one_is_under_way() -> None:
+    machines = told(2, seconds=60, under_way=True)["MachineReady"]
+    assert machines.reason == "AllocationFailure", "conditions and events would swing with every try"
+    assert "another one is under way" in machines.message
+
+
+@pytest.mark.parametrize(("failures", "mover"), [(STALLED_AFTER - 1, "Reconciling"), (STALLED_AFTER, "Stalled")])
+def test_people_are_called_once_many_tries_came_to_nothing(failures: int, mover: str) -> None:
+    found = told(failures)
+    assert {"Reconciling", "Stalled"} & found.keys() == {mover}
+    assert found[mover].reason == found["Ready"].reason == "AllocationFailure"
