@@ -8,8 +8,13 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
+# Test files run side by side, each group with a control plane of its own.
+WORKERS ?= 2
+INSTALLATION ?= manifests/overlays/ha
+BENCH ?=
+BENCH_ARGS ?=
 
-.PHONY: help install demo test unit cluster faults fuzz bench check format up down lock clean
+.PHONY: help install demo test unit cluster faults lifecycles chaos fuzz bench check format up down uninstall lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,21 +33,29 @@ demo: $(READY) ## a phi-3 Workspace from kubectl apply to Ready, on this machine
 
 test: $(READY) ## every test, the real control plane included
 	$(RUN) hack.devcluster build
-	$(RUN) pytest $(PYTEST_ARGS)
+	$(RUN) pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 unit: $(READY) ## the tests that need no control plane
 	$(RUN) pytest tests/unit $(PYTEST_ARGS)
 
-faults: $(READY) ## the long fault runs: kills of each program, the provisioner's at every call and in 1,000 histories, silence
+faults: $(READY) ## the long fault runs: kills of each program, the provisioner's at every call and in 1,000 histories, silence, rolling restarts
 	$(RUN) hack.devcluster build
 	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/system/test_kills.py tests/system/test_quiet.py \
-		tests/cluster/test_provisioner_kills.py $(PYTEST_ARGS)
+		tests/cluster/test_provisioner_kills.py tests/manifests/test_install.py $(PYTEST_ARGS)
+
+lifecycles: $(READY) ## every kind of Workspace from apply to nothing left, each with its timeline
+	$(RUN) hack.devcluster build
+	$(RUN) pytest -rP tests/lifecycles $(PYTEST_ARGS)
+
+chaos: $(READY) ## 200 Workspaces in bad weather for ten simulated minutes, over three seeds from KAITO_SEED on
+	$(RUN) hack.devcluster build
+	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/chaos $(PYTEST_ARGS)
 
 fuzz: $(READY) ## a hundred thousand mutated reviews, with the webhook's own code
 	$(RUN) tests.fuzz
 
-bench: $(READY) ## what admission costs: in process, over TLS, through the API server
-	$(RUN) hack.bench
+bench: $(READY) ## what admission, the operator and the provisioner cost; BENCH=controller for one part
+	$(RUN) hack.bench $(BENCH) $(BENCH_ARGS)
 
 check: $(READY) ## format, lint, types, layers, dead code, catalogue, generated documents
 	$(RUN) ruff format --check .
@@ -64,10 +77,16 @@ up: $(READY) ## start control plane, simulator and programs; kubeconfig is .dev/
 down: $(READY) ## stop them
 	@$(RUN) hack.devcluster down
 
+uninstall: $(READY) ## remove an installation from the cluster of KUBECONFIG: Workspaces, their nodes, then INSTALLATION
+	$(VENV)/bin/kubectl delete workspaces.kaito.sh --all --all-namespaces
+	$(VENV)/bin/kubectl delete deployments --namespace=kaito-system --all --cascade=foreground
+	$(VENV)/bin/kubectl delete --ignore-not-found -k $(INSTALLATION)
+
 lock: $(READY) ## resolve the dependencies anew
 	$(RUN) pip install --quiet --disable-pip-version-check pip-tools
 	$(VENV)/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe --no-header --output-file requirements.lock pyproject.toml
 	$(VENV)/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe --no-header --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(VENV)/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe --no-header --no-annotate --only-build-deps --build-deps-for wheel --constraint requirements-dev.lock --output-file requirements-build.lock pyproject.toml
 
 clean: ## remove the environment and every cache of the tools
 	rm -rf $(VENV) .dev .mypy_cache .pytest_cache .ruff_cache .hypothesis
