@@ -194,7 +194,7 @@ DATA = encode(replace(promoted(), upcoming=new_authority(NOW, TIMES.authority), 
         {"ca.crt": 7},
         {"ca.key": base64.b64encode(new_authority(NOW, TIMES.authority).key).decode()},
     ],
-    ids=str,
+    ids=["no certificate", "no key", "no base64", "no text", "another's key"],
 )
 def test_without_a_sound_current_authority_there_is_no_state(damage: dict[str, Any]) -> None:
     damaged = {key: value for key, value in {**DATA, **damage}.items() if value is not None}
