@@ -16,6 +16,9 @@ from provisioner.times import parse_time, seconds_since
 STUCK_AFTER: Final = 60.0
 """Seconds beyond its own grace after which a terminating pod no longer counts: its kubelet is dead."""
 
+_LONGEST_GRACE: Final = 366 * 86400.0
+"""Seconds; the API server takes any number for a pod's grace, more than a moment can be reckoned with."""
+
 _CRITICAL: Final = frozenset({"system-cluster-critical", "system-node-critical"})
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 
@@ -68,7 +71,7 @@ def parse_pod(obj: Json, now: datetime) -> Pod:
         held="true" in (marks.get(labels.DO_NOT_DISRUPT), marks.get(labels.DO_NOT_EVICT)),
         stays=over or stuck or "Node" in owners or _tolerates(spec.get("tolerations") or ()),
         rank=2 * critical + daemon,
-        grace=float(spec.get("terminationGracePeriodSeconds") or 0),
+        grace=min(float(spec.get("terminationGracePeriodSeconds") or 0), _LONGEST_GRACE),
         ends=parse_time(str(metadata_of(obj)["deletionTimestamp"])) if is_deleting(obj) else None,
         volumes=() if over else tuple(_claimed(spec.get("volumes") or ())),
     )

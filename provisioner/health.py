@@ -5,6 +5,7 @@ A new process begins anew, which only delays what follows from it.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from controller.api.claims import Claim
@@ -19,6 +20,19 @@ _FRESH: Final = 1.0
 """Seconds for which a count of all nodes is used again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Claims in a row that were given up for one owner.
+
+    Attributes:
+        claims: their UIDs.
+        latest: when the latest of them was created.
+    """
+
+    claims: frozenset[str] = frozenset()
+    latest: str = ""
+
+
 class Health:
     """The memory of it.
 
@@ -31,7 +45,7 @@ class Health:
         self._nodeless_since: dict[str, float] = {}
         self._unready_since: dict[str, float] = {}
         self._repairing: set[str] = set()
-        self._replaced: dict[str, int] = {}
+        self._replaced: dict[str, _Row] = {}
         self._counted: tuple[float, Fleet] | None = None
 
     def nodeless(self, name: str, *, missed: bool) -> float:
@@ -57,15 +71,22 @@ class Health:
             self._repairing.add(claim.name)
         elif reason is Reason.GPUS_NOT_ADVERTISED:
             owner = _owner(claim)
-            self._replaced[owner] = self._replaced.pop(owner, 0) + 1
+            row = self._replaced.pop(owner, _Row())
+            self._replaced[owner] = _Row(row.claims | {claim.uid}, max(row.latest, claim.creation_time))
             for oldest in list(self._replaced)[:-_MOST_OWNERS]:
                 del self._replaced[oldest]
 
     def replaced(self, claim: Claim) -> int:
-        """Nodes in a row that were replaced for the claim's owner because they lacked GPUs; a good one ends the row."""
-        if claim.is_true(claim.kind.initialized):
+        """Other nodes in a row that were replaced for the claim's owner because they lacked GPUs.
+
+        A good one ends the row if it came after them: those that stood beside the bad ones prove nothing. A claim whose
+        own deletion has not been carried out yet does not count against itself.
+        """
+        row = self._replaced.get(_owner(claim), _Row())
+        if claim.is_true(claim.kind.initialized) and claim.creation_time > row.latest:
             self._replaced.pop(_owner(claim), None)
-        return self._replaced.get(_owner(claim), 0)
+            return 0
+        return len(row.claims - {claim.uid})
 
     def fleet(self) -> Fleet:
         """How all nodes are doing, counted at most once per second."""

@@ -209,8 +209,8 @@ class Reconciler:
             rival=rival,
             holds=self._unavailable.view(),
             pool_count=snapshot.count(),
-            nodeless=self._health.nodeless(name, missed=not nodes and not rival),
-            unready=(unready := self._health.unready(name, nodes, expected=_stands(pool))),
+            nodeless=0.0 if rival else self._health.nodeless(name, missed=not nodes and not _stopped(pool)),
+            unready=(unready := 0.0 if rival else self._health.unready(name, nodes, expected=_stands(pool))),
             replaced=self._health.replaced(claim),
             fleet=self._health.fleet() if unready else Fleet(),
         )
@@ -290,6 +290,11 @@ class Reconciler:
 def _stands(pool: Pool | None) -> bool:
     """Whether a pool is to have a working node: one that is stopped, or at work on itself, need not."""
     return pool is not None and pool.succeeded and not pool.stopped
+
+
+def _stopped(pool: Pool | None) -> bool:
+    """Whether nobody misses the pool's node: one started again after days is not to be taken for one without a node."""
+    return pool is not None and pool.stopped
 
 
 def state_of(seen: Observed, conditions: tuple[Condition, ...]) -> str:

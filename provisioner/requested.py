@@ -19,6 +19,9 @@ _WHOLE_SECOND: Final = 1.0
 _MOST_OPEN: Final = 50
 _MOST_KNOWN: Final = 2 * _MOST_OPEN
 
+_MOST_AHEAD: Final = timedelta(hours=1)
+"""How far ahead a moment may lie; what is further was written by hand or by a clock that has been set back since."""
+
 _PREPARATION: Final = 0.3
 """Share of the request's deadline within which it has to leave; the rest is the cloud's."""
 
@@ -75,5 +78,8 @@ def preparation(seen: Observed) -> float:
 
 
 def _last_arrival(moment: str, seen: Observed) -> datetime | None:
+    """None for what is no moment, and for one so far ahead that it might hold a claim for ever."""
     made = parse_time(moment)
-    return None if made is None else made + timedelta(seconds=seen.policy.request_deadline + _WHOLE_SECOND)
+    if made is None or made - seen.now > _MOST_AHEAD:
+        return None
+    return made + timedelta(seconds=seen.policy.request_deadline + _WHOLE_SECOND)

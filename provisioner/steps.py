@@ -72,7 +72,7 @@ class Observed:
         place: where pools are made.
         holds: what failed lately for this claim or another, by scope.
         pool_count: agent pools of the whole cluster.
-        nodeless: seconds for which this process has seen no node of the pool, whatever its state.
+        nodeless: seconds for which this process has seen no node of the pool, whatever its state unless it is stopped.
         unready: seconds for which this process has seen nodes of the pool and none of them Ready.
         replaced: nodes in a row that were replaced for the claim's owner because they lacked GPUs.
         fleet: how all nodes are doing; counted only for one that is not Ready.

@@ -1,6 +1,10 @@
 """Moments as the API server writes them."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+_NO_SUCH_YEAR: Final = 9000
+"""Moments end with the year 9999; one near that, to which a delay is added, is none any more."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -18,9 +22,10 @@ def parse_time(text: str) -> datetime | None:
     date, _, clock = text.partition("T")
     try:
         moment = datetime.fromisoformat(f"{date}T{clock.replace('-', ':')}")
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.year < _NO_SUCH_YEAR else None
 
 
 def seconds_since(text: str, now: datetime) -> float:

@@ -14,7 +14,7 @@ from controller.api.reasons import Reason
 from controller.api.resources import JOBS, STATEFUL_SETS
 from controller.planning.containers import Trouble, cut
 from controller.planning.observed import Observed
-from controller.planning.pods import is_over, waits_for_its_node
+from controller.planning.pods import has_worked, is_over, undecided, waits_for_its_node
 from controller.planning.progress import job_of, read_job, read_server, server_of
 
 _REASONS: Final = {
@@ -48,6 +48,13 @@ def questions(observed: Observed) -> list[Question]:
     return found if workload is None else [*found, workload]
 
 
+def recheck(observed: Observed) -> float | None:
+    """Seconds until what the scheduler says of a pod counts; None where nothing of the kind is waited for."""
+    workload = job_of(observed) or server_of(observed) or {}
+    waits = [wait for pod in observed.pods if (wait := undecided(pod, workload, observed.now))]
+    return max(1.0, min(waits)) if waits else None
+
+
 def answer(question: Question, events: Iterable[Json]) -> Trouble | None:
     """What the latest telling event says of the object; None where there is none.
 
@@ -69,7 +76,7 @@ def _without_pods(observed: Observed) -> Question | None:
     job, server = job_of(observed), server_of(observed)
     if job is not None:
         begun = bool((job.get("status") or {}).get("startTime"))
-        asks = begun and not living and not read_job(job).ended
+        asks = begun and not living and not read_job(job).ended and not has_worked(observed.pods, job)
         return Question(JOBS.kind, name_of(job), uid_of(job)) if asks else None
     if server is None or (STATEFUL_SETS.kind, name_of(server)) not in observed.objects:
         return None

@@ -34,6 +34,17 @@ def remaining(since: str, seconds: float, now: datetime) -> float:
     return 0.0 if begun is None else max(0.0, seconds - max(0.0, (now - begun).total_seconds()))
 
 
+def past(since: str, now: datetime) -> str:
+    """The moment itself, or now where it is still to come: a clock that was set back must not hold up a wait.
+
+    Args:
+        since: when a wait began, as it was written down; unreadable texts stay as they are.
+        now: the present moment.
+    """
+    begun = read(since)
+    return written(now) if begun is not None and begun > now else since
+
+
 def created(obj: Json) -> str:
     """When an object was made, as RFC 3339; empty while it is not stored."""
     return str((obj.get("metadata") or {}).get("creationTimestamp") or "")

@@ -38,12 +38,14 @@ def claim_of(node: Node, claims: Collection[Claim]) -> Claim | None:
 
 def given_up(observed: Observed) -> tuple[Claim, ...]:
     """Claims their provisioner says will come to nothing; one whose node has pods all the same came to something."""
-    homes = observed.homes
+    homes, stalled = observed.homes, observed.provisioning.stalled
     lived_in = [node for node in observed.nodes if node.name in homes]
     return tuple(
         claim
         for claim in observed.claims
-        if not claim.deleting and gave_up(claim) and not any(claim_of(node, (claim,)) for node in lived_in)
+        if not claim.deleting
+        and gave_up(claim, stalled=stalled)
+        and not any(claim_of(node, (claim,)) for node in lived_in)
     )
 
 
@@ -72,7 +74,8 @@ def plan_nodes(workspace: Workspace, demand: NodeDemand, observed: Observed) -> 
         create=() if pause else tuple(free_ordinals(workspace.uid, observed.claims, lacking)),
         delete=(*own.doomed, *delete),
         held=lacking if pause else 0,
-        troubled={name: since for name, since in troubled.items() if name not in {node.name for node in bad}},
+        # What is given back is noted until it is seen to be gone, or the claim in its place would be one too many.
+        troubled=troubled,
         recheck=min((wait for wait in waits if wait is not None), default=None),
     )
 

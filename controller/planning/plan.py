@@ -13,7 +13,8 @@ from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Observed, Ref, is_owned_by, ref_of
 from controller.planning.progress import read_job
 from controller.planning.provisioning import Provisioning, concluded, digest, follow
-from controller.planning.rendering import INTENT, Rendering, render
+from controller.planning.rendering import APPLIED_HASH, INTENT, Rendering, render
+from controller.planning.served import served_by
 from controller.planning.target import Target
 from controller.planning.wishes import capacity_types, zones
 
@@ -31,6 +32,7 @@ class Plan:
         remove: own objects it should not have any more.
         seen: what is observed without objects that have no place any more; the status is about this.
         provisioning: how the claims fared, to be remembered.
+        served: by what the pods of the present workload serve, and why; empty while that is not the one wanted.
     """
 
     demand: NodeDemand
@@ -41,6 +43,7 @@ class Plan:
     remove: Mapping[Ref, Json]
     seen: Observed
     provisioning: Provisioning
+    served: str = ""
 
 
 def make_plan(
@@ -80,6 +83,7 @@ def make_plan(
         remove={} if observed.trained and not certain and _has_run(outdated) else going,
         seen=_without(observed, outdated, certain=certain),
         provisioning=concluded(known, claims, complete=not (nodes.create or nodes.held)),
+        served=served_by(workspace, target.work) if _is_written(rendering.workload, live) else "",
     )
 
 
@@ -88,6 +92,12 @@ def _starts(wanted: Json, live: Json | None, observed: Observed, *, enough: bool
     if live is None:
         return enough and not observed.trained
     return not is_deleting(live) and wanted["kind"] != JOBS.kind
+
+
+def _is_written(wanted: Json, live: Json | None) -> bool:
+    """Whether what is there was written from just what is wanted."""
+    written = annotations_of(wanted).get(APPLIED_HASH)
+    return live is not None and bool(written) and annotations_of(live).get(APPLIED_HASH) == written
 
 
 def _gives_back(workspace: Workspace, rendering: Rendering, observed: Observed) -> bool:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from controller.api.conditions import FALSE, TRUE
-from controller.api.json import Json, is_deleting, metadata_of, name_of, uid_of
+from controller.api.json import Json, generation_of, is_deleting, metadata_of, name_of, uid_of
 from controller.api.reasons import Reason
 from controller.planning.containers import (
     Trouble,
@@ -17,6 +17,8 @@ from controller.planning.containers import (
     running_since,
     startup_budgets,
 )
+from controller.planning.moments import BEGINNING, created, read, remaining
+from controller.planning.observed import is_owned_by
 
 _ENDED: Final = frozenset({"Failed", "Succeeded"})
 """Phases of pods that lie about until they are collected, such as evicted ones; their successors tell the present."""
@@ -44,6 +46,21 @@ _OF_VOLUMES: Final = re.compile(
     r"persistentvolumeclaim|persistent volume|volume node affinity|binding volumes", re.IGNORECASE
 )
 """The scheduler's words where it is volumes that keep a pod from a node."""
+
+_HELD_BY_OTHERS: Final = re.compile(r"Insufficient \S+/\S")
+"""The scheduler's words where devices that other pods hold keep a pod from a node."""
+
+_VERDICT_SECONDS: Final = 15.0
+"""Seconds until the scheduler has looked again at a pod it found no place for: its pauses grow to 10 s."""
+
+_ENDING_SECONDS: Final = 30
+"""Seconds a pod has to end where its template does not say, as the API has it."""
+
+_ENDING_LIMIT: Final = 60
+"""Seconds of a pod's end that are minded at most: for longer ends a real lack would be told too late."""
+
+_FIRST_SECONDS: Final = 5.0
+"""Seconds within which a new workload has its first pods; later ones follow others."""
 
 _GRAVEST_FIRST: Final = (
     Reason.OUT_OF_MEMORY,
@@ -77,19 +94,23 @@ def main_containers(pod: Json) -> list[Json]:
     return (pod.get("status") or {}).get("containerStatuses") or []
 
 
-def first_trouble(pods: Iterable[Json], workload: Json, reports: Mapping[str, Trouble] = NO_REPORTS) -> Trouble | None:
+def first_trouble(
+    pods: Iterable[Json], workload: Json, reports: Mapping[str, Trouble] = NO_REPORTS, now: datetime = BEGINNING
+) -> Trouble | None:
     """The gravest trouble among pods that are not ready, in a stable order; None when they merely start.
 
     A pod that finds no place while an older one still goes away waits for its place, as in every roll-out where the
-    old pod goes first.
+    old pod goes first, and so it does until the scheduler has looked again.
 
     Args:
         pods: the pods.
         workload: what makes them.
         reports: what nodes said of pods, by their UID.
+        now: the moment of the look.
     """
     found = sorted(pods, key=name_of)
-    troubles = [trouble for pod in found if (trouble := trouble_of(pod, workload, reports)) is not None]
+    decided = [pod for pod in found if not undecided(pod, workload, now)]
+    troubles = [trouble for pod in decided if (trouble := trouble_of(pod, workload, reports)) is not None]
     if any(is_deleting(pod) for pod in found):
         troubles = [trouble for trouble in troubles if trouble.reason is not Reason.UNSCHEDULABLE]
     troubles += _evictions(found)
@@ -111,12 +132,58 @@ def trouble_of(
     trouble = _first_container_trouble(pod, startup_budgets(workload))
     if trouble is not None:
         return trouble
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled.get("status") == FALSE and scheduled.get("reason") == "Unschedulable":
-        return _unplaced(pod, str(scheduled.get("message") or ""), workload)
+    verdict = _verdict(pod)
+    if verdict is not None:
+        return _unplaced(pod, verdict, workload)
     if waits_for_its_node(pod):
         return reports.get(uid_of(pod))
     return _readiness_lost(pod)
+
+
+def undecided(pod: Json, workload: Json, now: datetime) -> float:
+    """Seconds for which the scheduler's word that a pod's devices are held may speak of the pod's predecessor.
+
+    The successor is made when the old pod begins to end, and the scheduler comes back to it only after a pause.
+
+    Args:
+        pod: the pod.
+        workload: what made it.
+        now: the moment of the look.
+
+    Returns:
+        0 where the word counts, or there is none.
+    """
+    if is_over(pod) or not _HELD_BY_OTHERS.search(_verdict(pod) or "") or not _follows(pod, workload):
+        return 0.0
+    template = (workload.get("spec") or {}).get("template") or {}
+    ending = (template.get("spec") or {}).get("terminationGracePeriodSeconds")
+    minded = min(_ENDING_SECONDS if ending is None else int(ending), _ENDING_LIMIT)
+    return remaining(created(pod), _VERDICT_SECONDS + minded, now)
+
+
+def _verdict(pod: Json) -> str | None:
+    """What the scheduler says of a pod it finds no place for; None where it does not say so."""
+    scheduled = _condition(pod, "PodScheduled")
+    refused = scheduled.get("status") == FALSE and scheduled.get("reason") == "Unschedulable"
+    return str(scheduled.get("message") or "") if refused else None
+
+
+def _follows(pod: Json, workload: Json) -> bool:
+    """Whether there were pods of the workload before this one: it has been changed since, or is older."""
+    made, begun = read(created(pod)), read(created(workload))
+    older = made is not None and begun is not None and (made - begun).total_seconds() > _FIRST_SECONDS
+    return older or generation_of(workload) > 1
+
+
+def has_worked(pods: Iterable[Json], job: Json) -> bool:
+    """Whether a pod of the Job runs, or its own containers have ended well; the Job tells so a moment later."""
+    return any(is_owned_by(pod, uid_of(job)) and (is_ready(pod) or _has_ended_well(pod)) for pod in pods)
+
+
+def _has_ended_well(pod: Json) -> bool:
+    """Whether the pod's own containers ended well; a sidecar may take its time."""
+    ends = [(container.get("state") or {}).get("terminated") for container in main_containers(pod)]
+    return _phase(pod) == "Succeeded" or (bool(ends) and all(end and end.get("exitCode") == 0 for end in ends))
 
 
 def first_failure(pods: Iterable[Json]) -> Trouble | None:

@@ -44,7 +44,7 @@ class Run:
     """How far a training run is.
 
     Attributes:
-        running: pods of it that run.
+        running: pods of it that run, or have ended well while the Job has yet to say that it is complete.
         failures: pods of it that failed.
         succeeded: whether it has ended well.
         failed: why it has ended without success; empty while it may still succeed.
@@ -104,7 +104,7 @@ def read_job(job: Json) -> Run:
     failure = conditions.get("Failed")
     end = conditions.get("Complete") or failure or {}
     return Run(
-        running=int(status.get("ready") or 0),
+        running=int(status.get("ready") or 0) + int(status.get("succeeded") or 0),
         failures=int(status.get("failed") or 0),
         succeeded="Complete" in conditions,
         failed=str(failure.get("message") or failure.get("reason") or "failed") if failure is not None else "",

@@ -17,7 +17,7 @@ from controller.api.conditions import FALSE, Condition
 from controller.api.json import Json
 from controller.api.messages import shorten
 from controller.api.reasons import Reason, is_waiting
-from controller.planning.moments import BEGINNING, read, remaining, written
+from controller.planning.moments import BEGINNING, past, read, remaining, written
 
 FIRST_PAUSE: Final = 5.0
 """Seconds between the first failure and the next claim; they double with every further one."""
@@ -123,10 +123,19 @@ def digest(spec: Json) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def gave_up(claim: Claim) -> bool:
-    """Whether the provisioner says that nothing will come of the claim by itself."""
+def gave_up(claim: Claim, *, stalled: bool = False) -> bool:
+    """Whether the provisioner says that nothing will come of the claim by itself.
+
+    A node that joined without becoming usable is kept once so many failed that people should look: it shows what is
+    wrong, and the next one would not be better.
+
+    Args:
+        claim: the claim.
+        stalled: whether so many failed.
+    """
+    hopeless = _GIVEN_UP - {Reason.INITIALIZATION_TIMEOUT} if stalled else _GIVEN_UP
     return not claim.ready and any(
-        condition is not None and condition.reason in _GIVEN_UP
+        condition is not None and condition.reason in hopeless
         for condition in map(claim.conditions.get, claim.kind.dependents)
     )
 
@@ -147,6 +156,7 @@ def follow(
     """
     if before.order != order:
         before = replace(before, failures=0, last_failure="", order=order)
+    before = replace(before, last_failure=past(before.last_failure, now))
     trouble, ended = _trouble(claims), _ended(before, claims, hopeless)
     known = replace(before, reason=trouble.reason, message=trouble.message) if trouble is not None else before
     if trouble is None and not before.failures and not ended:

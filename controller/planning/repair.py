@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from controller.api.json import Json
-from controller.planning.moments import remaining, written
+from controller.planning.moments import past, remaining, written
 from controller.planning.observed import Node
 
 PATIENCE: Final = 600.0
@@ -29,7 +29,7 @@ def parse_troubled(status: Json) -> dict[str, str]:
 def noted(troubled: Iterable[Node], before: Mapping[str, str], now: datetime) -> dict[str, str]:
     """Since when each of the nodes is unusable; those seen so for the first time are from now on."""
     names = sorted(node.name for node in troubled)[:MOST_NOTED]
-    return {name: before.get(name) or written(now) for name in names}
+    return {name: past(before.get(name) or written(now), now) for name in names}
 
 
 def overdue(troubled: Mapping[str, str], patience: float, now: datetime) -> frozenset[str]:

@@ -31,8 +31,18 @@ _ABNORMAL: Final = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionT
 """Conditions that stand only while something is out of the ordinary."""
 
 
-def conditions_for(workspace: Workspace, demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
-    """The conditions of a Workspace that can run, root conditions included."""
+def conditions_for(
+    workspace: Workspace, demand: NodeDemand, plan: NodePlan, observed: Observed, *, served: str = ""
+) -> list[Condition]:
+    """The conditions of a Workspace that can run, root conditions included.
+
+    Args:
+        workspace: whose conditions they are.
+        demand: what is asked of the nodes.
+        plan: what is done about them.
+        observed: its surroundings.
+        served: by what its pods serve, and why; said once they do.
+    """
     nodes = node_conditions(demand, plan, observed)
     resources = nodes[-1]
     stuck = observed.provisioning.stalled and resources.status != TRUE
@@ -41,7 +51,7 @@ def conditions_for(workspace: Workspace, demand: NodeDemand, plan: NodePlan, obs
         # What has ended well stays well, whatever becomes of its nodes.
         deciding = training[-1:] if has_succeeded(training) else [resources, *training]
         return [*nodes, *training, *_roots(deciding, Reason.TRAINING_SUCCEEDED, stuck=stuck)]
-    inference = inference_condition(observed, resources)
+    inference = inference_condition(observed, resources, served)
     roots = _roots([resources, inference], Reason.WORKSPACE_READY, stuck=stuck)
     return [*nodes, inference, replace(roots[0], type=ConditionType.WORKSPACE_SUCCEEDED), *roots]
 
@@ -116,7 +126,7 @@ def _summed_up(root: Condition, *, stuck: bool = False) -> list[Condition]:
     return [*roots, replace(root, type=type_, status=TRUE)]
 
 
-def inference_condition(observed: Observed, resources: Condition) -> Condition:
+def inference_condition(observed: Observed, resources: Condition, served: str = "") -> Condition:
     """InferenceReady: whether every pod serves, else the gravest trouble of a pod, else what is waited for."""
     server = server_of(observed)
     if server is None:
@@ -125,14 +135,14 @@ def inference_condition(observed: Observed, resources: Condition) -> Condition:
         return _not_serving(Reason.WAITING_FOR_NODES, "pods are made once the nodes are ready")
     progress = read_server(server)
     if progress.serves:
-        return _serving(progress.text)
+        return _serving(", ".join(part for part in (progress.text, served) if part))
     reason, text = _held_up(observed, server, progress, resources)
     return _not_serving(reason, f"{progress.text}; {text}")
 
 
 def _held_up(observed: Observed, server: Json, progress: Progress, resources: Condition) -> tuple[Reason, str]:
     """What keeps a server's pods from serving, and the words for it."""
-    trouble = first_trouble(observed.pods, server, observed.reports)
+    trouble = first_trouble(observed.pods, server, observed.reports, observed.now)
     nodes_lack = resources.status != TRUE
     if trouble is not None and not (nodes_lack and trouble.reason in _FOLLOWS_FROM_NODES):
         return trouble.reason, trouble.message

@@ -9,7 +9,7 @@ from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, Workspace
 from controller.planning.observed import Observed, is_owned_by
-from controller.planning.pods import first_failure, first_trouble, standing
+from controller.planning.pods import first_failure, first_trouble, has_worked, standing
 from controller.planning.progress import Run, counted, job_of, read_job
 
 FAILURE_CHARACTERS: Final = 200
@@ -50,11 +50,11 @@ def _done() -> list[Condition]:
 
 def _under_way(run: Run, job: Json, observed: Observed) -> list[Condition]:
     again = f"; {counted(run.failures, 'attempt')} failed before" if run.failures else ""
-    trouble = first_trouble(observed.pods, job, observed.reports) or observed.reports.get(uid_of(job))
+    trouble = first_trouble(observed.pods, job, observed.reports, observed.now) or observed.reports.get(uid_of(job))
     if trouble is not None:
         text = f"{trouble.message}{again}"
         return [_started(FALSE, trouble.reason, text), _succeeded(FALSE, trouble.reason, text)]
-    if run.running:
+    if run.running or has_worked(observed.pods, job):
         text = f"the training run is under way{again}"
         return [_started(TRUE, Reason.TRAINING_RUNNING, text), _succeeded(FALSE, Reason.TRAINING_RUNNING, text)]
     text = f"{standing(observed.pods, job) or 'the pod is being made'}{again}"

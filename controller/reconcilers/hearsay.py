@@ -6,12 +6,12 @@ from typing import Final
 from controller.api.resources import EVENTS
 from controller.api.workspace import Workspace
 from controller.planning.containers import Trouble
-from controller.planning.hints import Question, answer, questions
+from controller.planning.hints import Question, answer, questions, recheck
 from controller.planning.observed import Observed
 from controller.reconcilers.context import Context
 from controller.runtime import logs
 from controller.runtime.errors import ApiError
-from controller.runtime.reconciler import DONE, Result
+from controller.runtime.reconciler import Result
 
 log = logs.get_logger(__name__)
 
@@ -31,7 +31,7 @@ async def listen(context: Context, workspace: Workspace, observed: Observed) -> 
         trouble = await _ask(context, workspace, question)
         if trouble is not None:
             found[question.uid] = trouble
-    return replace(observed, reports=found), AGAIN if asked else DONE
+    return replace(observed, reports=found), AGAIN if asked else Result(requeue_after=recheck(observed))
 
 
 async def _ask(context: Context, workspace: Workspace, question: Question) -> Trouble | None:

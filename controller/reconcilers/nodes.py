@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from controller.api import labels
 from controller.api.claims import CLAIM_KINDS, Claim, ClaimKind
-from controller.api.json import Json, generation_of, is_deleting, labels_of, name_of, uid_of
+from controller.api.json import Json, annotations_of, generation_of, is_deleting, labels_of, name_of, uid_of
 from controller.api.reasons import Reason
 from controller.api.resources import NODES, WORKSPACES
 from controller.api.workspace import Workspace
@@ -69,15 +69,26 @@ async def look_closer(
         live = await context.client.get(WORKSPACES, workspace.name, namespace=workspace.namespace)
     except NotFound:
         return None
-    seen = (uid_of(live), generation_of(live), is_deleting(live))
-    if seen != (workspace.uid, workspace.generation, False):
+    if not asks_the_same(live, obj):
         return None
     claims = await live_claims(context, workspace, obj, needed=kind if plan.create else None)
-    if not (plan.take or plan.release):
+    if not (plan.take or plan.release or plan.delete):
         return replace(observed, claims=claims)
     listed = await context.client.list(NODES, labels=f"{labels.WORKSPACE_UID}={workspace.uid}")
-    nodes = {node.name: node for node in (*observed.nodes, *map(parse_node, listed.items))}
+    others = (node for node in observed.nodes if node.owner_uid != workspace.uid)
+    nodes = {node.name: node for node in (*others, *map(parse_node, listed.items))}
     return replace(observed, claims=claims, nodes=tuple(nodes.values()))
+
+
+def asks_the_same(live: Json, seen: Json) -> bool:
+    """Whether a Workspace still is the one that was seen and asks for the same.
+
+    No generation counts annotations, and those say what nodes are made of and whether anything is to be done at all.
+    """
+    known, found = (
+        (uid_of(each), generation_of(each), is_deleting(each), annotations_of(each)) for each in (seen, live)
+    )
+    return known == found
 
 
 async def _create_claims(

@@ -6,36 +6,41 @@ from contextlib import suppress
 from controller.api import labels
 from controller.api.conditions import TRUE, Condition
 from controller.api.json import Json, name_of
+from controller.api.reasons import Reason
 from controller.api.resources import CONTROLLER_REVISIONS
 from controller.api.workspace import ConditionType, Workspace
 from controller.planning.observed import is_owned_by
 from controller.planning.revisions import Wish, next_revision, render_revision, surplus
 from controller.reconcilers.context import Context
-from controller.reconcilers.refusals import Blocked, refused
+from controller.reconcilers.refusals import refused
+from controller.reconcilers.story import WARNING
 from controller.runtime.errors import Forbidden, Invalid, NotFound
 
 
 async def record(context: Context, workspace: Workspace, obj: Json, wish: Wish, name: str) -> None:
     """Makes the revision of what is carried out the newest of the history, and drops the oldest.
 
-    The status names the revision in force, so that nothing is asked of the API server until it is another one.
-
-    Raises:
-        Blocked: the API server does not take the revision.
+    The status names the revision in force, so that nothing is asked of the API server until it is another one. A
+    history that is not taken, by a quota for instance, is told in an event: what was carried out is there all the same.
     """
     if (obj.get("status") or {}).get("currentRevision") == name:
         return
-    selector = f"{labels.REVISION_OF}={workspace.name}"
+    try:
+        await _record(context, workspace, render_revision(workspace, obj, wish, name))
+    except (Invalid, Forbidden) as error:
+        note = refused(error, CONTROLLER_REVISIONS, {"metadata": {"name": name}}).text
+        context.recorder.event(obj, type=WARNING, reason=Reason.OBJECT_REFUSED, note=note)
+
+
+async def _record(context: Context, workspace: Workspace, revision: Json) -> None:
+    name, selector = name_of(revision), f"{labels.REVISION_OF}={workspace.name}"
     listed = await context.client.list(CONTROLLER_REVISIONS, namespace=workspace.namespace, labels=selector)
     history = [each for each in listed.items if is_owned_by(each, workspace.uid)]
-    wanted = next_revision(render_revision(workspace, obj, wish, name), history)
+    wanted = next_revision(revision, history)
     if wanted is not None:
         # Data never change, and the API server compares them byte by byte: a new number needs a new object.
         await _drop(context, workspace, [each for each in history if name_of(each) == name])
-        try:
-            await context.client.create(CONTROLLER_REVISIONS, wanted)
-        except (Invalid, Forbidden) as error:
-            raise Blocked(refused(error, CONTROLLER_REVISIONS, wanted)) from error
+        await context.client.create(CONTROLLER_REVISIONS, wanted)
         history = [wanted, *(each for each in history if name_of(each) != name)]
     await _drop(context, workspace, surplus(history))
 

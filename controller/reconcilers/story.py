@@ -29,20 +29,23 @@ _TOLD = (
 
 
 def tell(recorder: Recorder, obj: Json, status: Json) -> None:
-    """Records an event for each condition whose status or reason changes with the new status, each cause once."""
+    """Records an event for each condition whose status or reason changes with the new status, each cause once.
+
+    One step often changes several conditions: a training run that begins is JobStarted, and no success yet.
+    """
     before = conditions_of(obj)
     told: set[tuple[str, str]] = set()
     for condition in _in_order(conditions_of({"status": status})):
         earlier = before.get(condition.type)
-        cause = (condition.reason, condition.status)
-        if earlier is not None and (earlier.reason, earlier.status) == cause:
+        type_ = severity(condition)
+        cause = (condition.reason, type_)
+        if earlier is not None and (earlier.reason, earlier.status) == (condition.reason, condition.status):
             told.add(cause)
             continue
         if cause in told:
             continue
         told.add(cause)
         note = f"{condition.type}: {condition.message or _meaning(condition.reason)}"
-        type_ = severity(condition)
         recorder.event(obj, type=type_, reason=condition.reason, note=note)
         log.log(logging.WARNING if type_ == WARNING else logging.INFO, note, extra=logs.fields(reason=condition.reason))
 

@@ -115,10 +115,10 @@ async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
     if not isinstance(target, Target):
         return await _report(context, workspace, obj, _unresolved(workspace, obj, observed, target), DONE)
     wish = wish_of(workspace, obj, target, site)
-    if await adopt(context, workspace, obj, observed, wish.pods):
-        return DONE
     work = _work(workspace, obj, target, observed, wish)
     try:
+        if await adopt(context, workspace, obj, observed, wish.pods):
+            return DONE
         certain = await _made_certain(context, work)
         if certain is None:
             return DONE
@@ -186,7 +186,8 @@ async def _close_difference(context: Context, work: Work) -> tuple[str, ...]:
 
 
 def _healthy(work: Work) -> View:
-    conditions = conditions_for(work.workspace, work.plan.demand, work.plan.nodes, work.plan.seen)
+    plan = work.plan
+    conditions = conditions_for(work.workspace, plan.demand, plan.nodes, plan.seen, served=plan.served)
     revision = work.revision if work.carried_out else ""
     sight = Sight(work.plan, blocked=False)
     return View(conditions, work.plan.nodes.usable, work.plan.demand.count, sight, revision)

@@ -12,9 +12,18 @@ from controller.api.json import Json
 from controller.api.workspace import Workspace
 from controller.planning.rendering.names import leader_address
 from controller.planning.rendering.parts import INDEX, pod_index
+from controller.planning.rendering.serving import PERIOD_SECONDS
 from controller.planning.target import Serving
 
 RENDEZVOUS_PORT: Final = 29500
+
+_PROBES: Final = ("startupProbe", "livenessProbe", "readinessProbe")
+
+_SERVES: Final = f"""[ "${INDEX}" = 0 ] || exit 0
+exec python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' "$1"
+"""
+"""Whether the model answers. The other pods always count as ready: a StatefulSet replaces the last pod first and waits
+for it, which answers nobody until the first one joins it. If that is the broken one, no repair would ever reach it."""
 
 
 def piece_member(workspace: Workspace, serving: Serving, server: Json) -> Json:
@@ -30,8 +39,15 @@ def piece_member(workspace: Workspace, serving: Serving, server: Json) -> Json:
         "rdzv_id": workspace.uid,
         "rdzv_endpoint": f"{leader}:{RENDEZVOUS_PORT}",
     }
+    address = f"http://127.0.0.1:{serving.preset.port}{serving.preset.health_path}"
+    serves = {
+        "exec": {"command": ["/bin/sh", "-c", _SERVES, "serves", address]},
+        "periodSeconds": PERIOD_SECONDS,
+        "timeoutSeconds": 10,
+    }
     return {
         **server,
         "command": list(replace(spec, launch_params=launch).argv()),
         "env": [pod_index(), *server.get("env", [])],
+        **{probe: {**serves, "failureThreshold": server[probe]["failureThreshold"]} for probe in _PROBES},
     }

@@ -66,11 +66,18 @@ def pull_container(name: str, image: str, mount: Json, target: str, keys: tuple[
     return {
         "name": name,
         "image": PULLER,
-        "command": ["/bin/sh", "-c", PULL, "pull", name, image, target],
+        "command": ["/bin/sh", "-c", PULL, "pull", name, _untagged(image), target],
         "volumeMounts": [{"name": SCRATCH["name"], "mountPath": _SCRATCH_PATH}, mount, *keys],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": CONFINED,
     }
+
+
+def _untagged(image: str) -> str:
+    """The reference as skopeo reads it: beside a digest it takes no tag, which says nothing more there."""
+    name, at, digest = image.partition("@")
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}@{digest}" if at else image
 
 
 def key_volumes(prefix: str, secrets: tuple[str, ...]) -> tuple[Json, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from controller.api.json import Json, annotations_of, name_of
-from controller.api.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, PODS
+from controller.api.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, WORKSPACES, Resource
 from controller.planning.revisions import CAUSE, LIMIT, number_of
 from hack.devcluster.layout import REPOSITORY
 from tests.cluster.controller.stage import NAME, V100, Stage
@@ -165,3 +165,24 @@ async def test_paused_means_that_nothing_happens_but_deletion(stage: Stage, shel
     await stage.until_reason("Paused", "WorkspacePaused")
     await stage.delete()
     await stage.until_gone()
+
+
+async def test_a_history_that_is_not_taken_keeps_no_model_from_serving(stage: Stage) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "no-history", "namespace": stage.namespace},
+        "spec": {"hard": {"count/controllerrevisions.apps": "0"}},
+    }
+    quotas = Resource("", "v1", "resourcequotas", "ResourceQuota", namespaced=True)
+    await stage.client.create(quotas, quota)
+    await stage.until_quota_counts(quotas)
+    await stage.node()
+    await stage.client.create(WORKSPACES, manifest(stage))
+    await stage.until_condition("Ready", lambda ready: ready.status == "True")
+
+    async def told() -> str:
+        return "" if "ObjectRefused" in await stage.event_reasons() else "no event yet"
+
+    await stage.until(told)
+    assert await history(stage) == []

@@ -2,7 +2,8 @@ from typing import Any
 
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from controller.planning.hints import Question, answer, questions
+from controller.planning.hints import Question, answer, questions, recheck
+from controller.planning.moments import read
 from controller.planning.observed import Observed
 
 HELD: Json = {
@@ -42,6 +43,30 @@ def test_workloads_that_should_have_pods_and_have_none_are_asked_about() -> None
     ended = [{"type": "Complete", "status": "True"}]
     assert asked("Job", workload(startTime="2026-01-05T10:00:00Z", conditions=ended)) == []
     assert asked("Deployment", workload(observedGeneration=1)) == [], "a Deployment has a condition for it"
+
+
+def test_a_run_whose_pod_has_ended_well_is_not_asked_about() -> None:
+    owners = [{"uid": "load", "controller": True}]
+    over = {"metadata": {"name": "phi-0", "ownerReferences": owners}, "status": {"phase": "Succeeded"}}
+    assert asked("Job", workload(startTime="2026-01-05T10:00:00Z"), over) == [], "an old refusal is no news"
+
+
+def test_a_verdict_that_may_be_old_is_looked_at_again_when_it_counts() -> None:
+    words = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    verdict = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    made = {"name": "phi-0", "creationTimestamp": "2026-01-05T10:00:00Z"}
+    rolled = {**workload(), "metadata": {"name": "phi", "generation": 2}}
+
+    def due(now: str) -> float | None:
+        moment = read(now)
+        assert moment is not None
+        pods = ({"metadata": made, "status": {"conditions": [verdict]}}, PREPARED)
+        return recheck(Observed(objects={("Deployment", "phi"): rolled}, pods=pods, now=moment))
+
+    assert due("2026-01-05T10:00:05Z") == 40
+    assert due("2026-01-05T10:00:44.9Z") == 1, "not again and again within a moment"
+    assert due("2026-01-05T10:00:45Z") is None
+    assert recheck(Observed(pods=(PREPARED,))) is None
 
 
 QUESTION = Question("Pod", "phi-0", "pod")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.planning.moments import created, read, remaining, written
+from controller.planning.moments import created, past, read, remaining, written
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 
@@ -29,6 +29,13 @@ def test_no_clock_makes_a_wait_longer_than_it_is(age: int, seconds: float) -> No
     left = remaining(written(NOW - timedelta(seconds=age)), seconds, NOW)
     assert 0 <= left <= seconds
     assert left == max(0.0, seconds - max(0, age))
+
+
+def test_a_wait_that_began_by_a_clock_ahead_of_ours_begins_now() -> None:
+    assert past("2026-01-06T10:00:00Z", NOW) == written(NOW)
+    assert past("2026-01-05T09:00:00Z", NOW) == "2026-01-05T09:00:00Z"
+    assert past("", NOW) == ""
+    assert past("soon", NOW) == "soon"
 
 
 def test_an_object_that_is_not_stored_has_no_birth() -> None:

@@ -15,7 +15,7 @@ from controller.planning.moments import written
 from controller.planning.node_plan import plan_nodes
 from controller.planning.nodes import NodePlan
 from controller.planning.observed import Node, Observed
-from controller.planning.provisioning import Provisioning
+from controller.planning.provisioning import STALLED_AFTER, Provisioning
 from tests.unit.planning.builders import GPU, V100, claim, demand, node, workspace
 
 OWNER = workspace()
@@ -208,6 +208,15 @@ def test_a_claim_that_serves_is_kept_whatever_its_provisioner_says() -> None:
     assert plan_nodes(OWNER, demand(1), replace(observed, pods=())).delete == (given_up,)
 
 
+def test_a_node_that_never_becomes_usable_is_not_bought_again_without_end() -> None:
+    late = Condition(MACHINE.initialized, FALSE, Reason.INITIALIZATION_TIMEOUT, "no GPU is advertised")
+    given_up = claim(OWNER, 0, conditions={MACHINE.initialized: late}, node_name="n")
+    seen = Observed(claims=(given_up,), nodes=(node("n", of=OWNER, made_for=0),), now=NOW)
+    for failures, deleted in ((STALLED_AFTER - 1, (given_up,)), (STALLED_AFTER, ())):
+        tried = replace(seen, provisioning=Provisioning(failures, written(NOW)))
+        assert plan_nodes(OWNER, demand(1), tried).delete == deleted, f"after {failures} failures"
+
+
 def test_within_the_pause_a_free_node_is_taken_all_the_same() -> None:
     failed = Provisioning(4, written(NOW))
     plan = plan_nodes(OWNER, demand(1), Observed(nodes=(node("n"),), provisioning=failed, now=NOW))
@@ -235,7 +244,17 @@ def test_an_existing_node_that_stays_bad_is_given_back_and_another_taken(trouble
     plan = plan_nodes(OWNER, demand(1), seen(bad, node("other")))
     assert ([each.name for each in plan.release], [each.name for each in plan.take]) == (["n"], ["other"])
     assert plan.create == ()
-    assert plan.troubled == {}
+    assert plan.troubled == {"n": "2026-01-05T10:00:00Z"}, "what hinders the giving back must not begin the wait anew"
+
+
+def test_the_claim_made_for_a_bad_node_stays_while_the_cache_still_shows_that_node_as_taken() -> None:
+    bad = node("n", of=OWNER, ready=False)
+    first = plan_nodes(OWNER, demand(1), seen(bad))
+    made = tuple(claim(OWNER, ordinal) for ordinal in first.create)
+    lagging = replace(seen(bad, after=601), claims=made, troubled=first.troubled)
+    assert plan_nodes(OWNER, demand(1), lagging).delete == ()
+    gone = replace(lagging, nodes=())
+    assert plan_nodes(OWNER, demand(1), gone).troubled == {}
 
 
 def test_where_no_other_node_is_free_a_claim_is_made_or_the_bad_one_kept() -> None:

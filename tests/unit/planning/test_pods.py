@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,16 @@ from hypothesis import strategies as st
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.planning.containers import Trouble
-from controller.planning.pods import first_failure, first_trouble, ready_since, standing, trouble_of
+from controller.planning.moments import read
+from controller.planning.pods import (
+    first_failure,
+    first_trouble,
+    has_worked,
+    ready_since,
+    standing,
+    trouble_of,
+    undecided,
+)
 
 
 def pod(name: str = "phi-0", *containers: Json, conditions: list[Json] | None = None, **metadata: Any) -> Json:
@@ -86,6 +96,70 @@ def test_a_pod_that_waits_for_its_predecessor_to_end_is_no_trouble() -> None:
     assert first_trouble([waits], {}) is not None
     assert first_trouble([waits, leaves], {}) is None
     assert standing([waits, leaves], {}) == "pod a is ending first"
+
+
+NO_GPU = {**NO_NODE, "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: none"}
+BORN = "2026-01-05T10:00:00Z"
+FIRST: Json = {"metadata": {"generation": 1, "creationTimestamp": BORN}}
+ROLLED: Json = {"metadata": {"generation": 2, "creationTimestamp": BORN}}
+BRIEF: Json = {**ROLLED, "spec": {"template": {"spec": {"terminationGracePeriodSeconds": 5}}}}
+LONG: Json = {**ROLLED, "spec": {"template": {"spec": {"terminationGracePeriodSeconds": 7200}}}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "born", "workload", "seconds"),
+    [
+        (NO_GPU, 60, ROLLED, 45),
+        (NO_GPU, 60, BRIEF, 20),
+        (NO_GPU, 60, LONG, 75),
+        (NO_GPU, 1, ROLLED, 45),
+        (NO_GPU, 60, FIRST, 45),  # made long after its workload: another was there before
+        (NO_GPU, 1, FIRST, 0),  # the first pod of all waits for nobody
+        (NO_GPU, 60, {}, 0),
+        (NO_NODE, 60, ROLLED, 0),
+        (NO_VOLUME, 60, ROLLED, 0),
+        (PLACED, 60, ROLLED, 0),
+    ],
+)
+def test_devices_a_predecessor_held_may_be_free_until_the_scheduler_has_looked_again(
+    condition: Json, born: int, workload: Json, seconds: float
+) -> None:
+    begun = read(BORN)
+    assert begun is not None
+    made = begun + timedelta(seconds=born)
+    found = pod("new", conditions=[condition], creationTimestamp=made.isoformat())
+    for age in (0, 4, 19, 20, 44, 45, 3600):
+        now = made + timedelta(seconds=age)
+        left = max(0.0, seconds - age)
+        assert undecided(found, workload, now) == left, f"{age} s after it was made"
+        told = first_trouble([found], workload, now=now)
+        counts = condition is not PLACED and not left
+        assert (told is not None) is counts, f"{age} s after it was made: {told}"
+
+
+def test_a_pod_that_leaves_is_not_decided_upon() -> None:
+    leaving = pod(conditions=[NO_GPU], creationTimestamp=BORN, deletionTimestamp=BORN)
+    now = read(BORN)
+    assert now is not None
+    assert undecided(leaving, ROLLED, now) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "worked"),
+    [
+        (pod("runs", RUNNING, conditions=[{"type": "Ready", "status": "True"}]), True),
+        ({"metadata": {"name": "over"}, "status": {"phase": "Succeeded"}}, True),
+        (pod("pushed", {"name": "phi", "state": {"terminated": {"exitCode": 0}}}), True),
+        (pod("failed", {"name": "phi", "state": {"terminated": {"exitCode": 1}}}), False),
+        (pod("starts", waiting("ContainerCreating")), False),
+        (pod("new"), False),
+    ],
+)
+def test_a_run_whose_pod_has_worked_has_begun_whatever_its_job_says(found: Json, worked: bool) -> None:
+    owner = {"ownerReferences": [{"uid": "job", "controller": True}]}
+    ours = {**found, "metadata": {**found["metadata"], **owner}}
+    assert has_worked([ours], {"metadata": {"uid": "job"}}) is worked
+    assert not has_worked([ours], {"metadata": {"uid": "another"}}), "the pods of an earlier run tell nothing"
 
 
 @pytest.mark.parametrize(

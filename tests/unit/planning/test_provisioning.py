@@ -42,6 +42,12 @@ def test_a_claim_under_way_is_no_failure() -> None:
     assert follow(TRIED, (FIRST,), order="o", now=NOW).failures == 0
 
 
+def test_a_pause_that_began_by_a_clock_that_was_set_back_ends_in_time_all_the_same() -> None:
+    ahead = replace(TRIED, failures=1, last_failure="2026-01-06T10:00:00Z")
+    known = follow(ahead, (FIRST,), order="o", now=NOW)
+    assert known.wait(later(FIRST_PAUSE)) == 0, "a day that clocks were ahead must not be waited for"
+
+
 @pytest.mark.parametrize(
     "claims",
     [

@@ -13,6 +13,10 @@ def test_a_trouble_keeps_the_moment_it_was_first_seen_and_is_forgotten_with_it()
     assert noted([node("a"), node("b")], {"a": BEFORE, "healed": BEFORE}, NOW) == {"a": BEFORE, "b": JUST}
 
 
+def test_a_trouble_noted_by_a_clock_that_was_set_back_is_noted_anew() -> None:
+    assert noted([node("a")], {"a": "2026-01-06T10:00:00Z"}, NOW) == {"a": JUST}
+
+
 @pytest.mark.parametrize(
     ("since", "late"), [(BEFORE, True), (JUST, False), ("2026-01-05T10:20:00Z", False), ("unreadable", True)]
 )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -113,6 +115,14 @@ def test_the_conditions_follow_what_is_observed(
     assert {found[root] for root in roots} == {(str(whole), found["Ready"][1])}
 
 
+def test_what_serves_is_said_once_it_does() -> None:
+    for ready, message in ((1, "1 of 1 pod ready, served by vllm"), (0, "0 of 1 pod ready; the pods are being made")):
+        seen = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(ready))
+        plan = plan_nodes(OWNER, demand(), seen)
+        found = {c.type: c for c in conditions_for(OWNER, demand(), plan, seen, served="served by vllm")}
+        assert found["InferenceReady"].message == message
+
+
 @pytest.mark.parametrize(
     ("observed", "nodes"),
     [
@@ -183,6 +193,19 @@ def test_a_pod_without_a_place_is_no_news_while_its_node_is_broken() -> None:
     assert conditions(broken)["InferenceReady"].reason == "WaitingForNodes"
     healthy = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=deployed(0), pods=(NO_PLACE,))
     assert conditions(healthy)["InferenceReady"].reason == "Unschedulable"
+
+
+def test_a_pod_that_follows_another_is_not_warned_of_before_the_scheduler_has_looked_again() -> None:
+    words = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    verdict = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    metadata = {"name": "phi-1", "creationTimestamp": "2026-01-05T10:00:00Z"}
+    rolled = deployment(0, observedGeneration=2)
+    rolled["metadata"]["generation"] = 2
+    new = {"metadata": metadata, "status": {"conditions": [verdict]}}
+    seen = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects={REF: rolled}, pods=(new,))
+    for second, reason, mover in ((30, "PodsPending", "Reconciling"), (50, "Unschedulable", "Stalled")):
+        found = conditions(replace(seen, now=datetime(2026, 1, 5, 10, 0, second, tzinfo=UTC)))
+        assert (found["InferenceReady"].reason, found[mover].reason) == (reason, reason)
 
 
 def test_what_an_event_says_of_the_workload_is_told_until_there_are_pods() -> None:

@@ -18,7 +18,14 @@ REF = ("Job", "phi")
 
 
 def job(**status: Any) -> Json:
-    return {"metadata": {"name": "phi", "ownerReferences": [{"uid": UID, "controller": True}]}, "status": status}
+    owners = [{"uid": UID, "controller": True}]
+    return {"metadata": {"name": "phi", "uid": "job", "ownerReferences": owners}, "status": status}
+
+
+OVER: Json = {
+    "metadata": {"name": "phi-x", "ownerReferences": [{"uid": "job", "controller": True}]},
+    "status": {"phase": "Succeeded"},
+}
 
 
 def ended(type_: str, message: str = "") -> list[Json]:
@@ -35,6 +42,18 @@ STORY = [
     (READY, "False PodsPending", "False PodsPending", "Pending"),
     (replace(READY, objects={REF: job()}), "False PodsPending", "False PodsPending", "Pending"),
     (replace(READY, objects={REF: job(ready=1)}), "True TrainingRunning", "False TrainingRunning", "Running"),
+    (
+        replace(READY, objects={REF: job(ready=0)}, pods=(OVER,)),
+        "True TrainingRunning",
+        "False TrainingRunning",
+        "Running",
+    ),
+    (
+        replace(READY, objects={REF: job(ready=0, succeeded=1)}),
+        "True TrainingRunning",
+        "False TrainingRunning",
+        "Running",
+    ),
     (
         replace(READY, objects={REF: job(ready=0, failed=1)}),
         "False PodsPending",

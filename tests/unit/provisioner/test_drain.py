@@ -48,6 +48,12 @@ def test_which_pods_are_not_waited_for(obj: Json, stays: bool) -> None:
     assert read(obj).stays is stays
 
 
+def test_a_pod_that_wants_for_ever_gets_what_is_left() -> None:
+    greedy = read(pod(terminationGracePeriodSeconds=2**63 - 1))
+    assert plan_drain([greedy], at(0), END).overdue == (greedy,)
+    assert seconds_left(greedy, at(600), END) == 3000
+
+
 def test_critical_pods_leave_last_and_daemons_after_the_others_of_their_class() -> None:
     critical = "system-node-critical"
     pods = [

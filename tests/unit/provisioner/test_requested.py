@@ -1,5 +1,6 @@
 """Requests for a pool that may still be on their way: when a claim may be let go although no pool is seen."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,14 @@ def test_an_answer_to_one_of_two_requests_of_the_same_second_tells_nothing() -> 
 def test_a_claim_that_never_asked_waits_for_nothing() -> None:
     assert last_arrival(seen(machine())) is None
     assert last_arrival(seen(machine(annotations={LAUNCH_REQUESTED: "soon"}))) is None
+
+
+@pytest.mark.parametrize("moment", [rfc3339(at(7200)), "9999-12-31T23:59:59Z"])
+def test_a_request_that_a_wrong_clock_wrote_holds_up_nothing(moment: str) -> None:
+    """Nor does one written by hand; a pool that comes after all has no claim, and is collected."""
+    claimed = seen(machine(annotations={LAUNCH_REQUESTED: moment}), after=30)
+    assert last_arrival(claimed) is None
+    assert with_request(claimed) == rfc3339(at(30))
 
 
 def test_a_new_request_joins_those_that_may_still_arrive() -> None:

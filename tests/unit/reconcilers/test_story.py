@@ -49,6 +49,22 @@ def test_a_cause_that_several_conditions_share_is_told_once_and_by_the_first_of_
     assert told(WAITS, CRASHES) == [(WARNING, "ContainerCrashing", "InferenceReady: exit code 1, 1 restart")]
 
 
+def test_a_training_run_that_begins_is_told_once_and_one_that_fails_is_warned_of() -> None:
+    starts = held(
+        JobStarted=("False", "PodsPending", "the pod is being made"),
+        WorkspaceSucceeded=("False", "PodsPending", "the pod is being made"),
+    )
+    runs = held(
+        JobStarted=("True", "TrainingRunning", "the training run is under way"),
+        WorkspaceSucceeded=("False", "TrainingRunning", "the training run is under way"),
+    )
+    failed = held(
+        JobStarted=("True", "TrainingFailed", "no data"), WorkspaceSucceeded=("False", "TrainingFailed", "no data")
+    )
+    assert told(starts, runs) == [(NORMAL, "TrainingRunning", "JobStarted: the training run is under way")]
+    assert (WARNING, "TrainingFailed", "WorkspaceSucceeded: no data") in told(runs, failed)
+
+
 def test_what_changes_in_words_alone_is_no_event() -> None:
     again = held(
         InferenceReady=("False", "ContainerCrashing", "exit code 1, 2 restarts"),

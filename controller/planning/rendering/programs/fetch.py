@@ -120,7 +120,11 @@ def store(host: str, answer: http.client.HTTPResponse, part: Path, begin: int | 
     """Writes an answer down; `begin` is the byte that was asked to begin with, None where it was all."""
     if answer.status >= 500 or answer.status in AGAIN:
         raise BrokenError(f"{host} answers {answer.status} {answer.reason}")
-    continued = answer.status == 206 and (answer.getheader("Content-Range") or "").startswith(f"bytes {begin}-")
+    if begin is not None and answer.status == 416:
+        mark["tag"] = ""  # All of it, or more, is there already, and nobody said that it is: once more from the start.
+        raise BrokenError(f"{host} has nothing behind byte {begin}")
+    place = answer.getheader("Content-Range") or ""
+    continued = answer.status == 206 and place.startswith(f"bytes {begin}-")
     if answer.status != 200 and not continued:
         raise RefusedError(f"{host} answers {answer.status} {answer.reason}")
     tag = answer.getheader("ETag") or ""
@@ -134,7 +138,10 @@ def store(host: str, answer: http.client.HTTPResponse, part: Path, begin: int | 
             got += file.write(block)
     if length is not None and got != int(length):
         raise BrokenError(f"{host} sent {got} of {length} bytes")
-    if not part.stat().st_size:
+    size, whole = part.stat().st_size, place.rpartition("/")[2]
+    if continued and whole.isdecimal() and size != int(whole):
+        raise BrokenError(f"{host} sent {size} of {whole} bytes")
+    if not size:
         raise RefusedError(f"{host} sends nothing")
 
 

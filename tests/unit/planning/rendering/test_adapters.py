@@ -9,6 +9,7 @@ from tests.unit.planning.builders import V100
 from tests.unit.planning.rendering.kit import A100, manifest, pod, rendered, server
 
 IMAGE = {"source": {"name": "poet", "image": "registry.example.com/poet:1", "imagePullSecrets": ["key"]}}
+DIGEST = f"sha256:{'ab' * 32}"
 VOLUME = {"source": {"name": "clerk", "volumeSource": {"persistentVolumeClaim": {"claimName": "clerk"}}}}
 
 
@@ -24,6 +25,21 @@ def test_an_image_is_unpacked_where_the_servers_look_for_adapters() -> None:
     assert {"name": "adapters", "mountPath": "/mnt/adapter"} in puller["volumeMounts"]
     assert {"name": "adapters", "mountPath": "/mnt/adapter"} in found["containers"][0]["volumeMounts"]
     assert {"name": "adapter-0-key-0", "secret": {"secretName": "key"}} in found["volumes"]
+
+
+@pytest.mark.parametrize(
+    ("image", "asked"),
+    [
+        (f"registry.example.com:5000/a/poet:1@{DIGEST}", f"registry.example.com:5000/a/poet@{DIGEST}"),
+        (f"registry.example.com:5000/a/poet@{DIGEST}", f"registry.example.com:5000/a/poet@{DIGEST}"),
+        ("registry.example.com:5000/a/poet:1", "registry.example.com:5000/a/poet:1"),
+        (f"poet:1@{DIGEST}", f"poet@{DIGEST}"),
+    ],
+    ids=["both", "digest", "tag", "short"],
+)
+def test_beside_a_digest_skopeo_is_told_no_tag(image: str, asked: str) -> None:
+    (puller,) = pod(rendered(adapted({"source": {**IMAGE["source"], "image": image}})))["initContainers"]
+    assert puller["command"][-2] == asked
 
 
 def test_a_volume_is_mounted_read_only_and_needs_no_init_container() -> None:

@@ -1,5 +1,8 @@
 """A model that comes in pieces, one for each GPU, started on several nodes by torchrun."""
 
+import os
+import subprocess
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -11,6 +14,17 @@ from tests.unit.planning.builders import UID
 from tests.unit.planning.rendering.kit import A100, A100_4, manifest, pod, rendered, server, target_of
 
 LEADER = "phi-0.phi-headless.default.svc"
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A model server that is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
 
 
 def llama(sku: str = A100_4, count: int = 2, name: str = "llama-2-70b-chat", **metadata: Any) -> Json:
@@ -45,7 +59,27 @@ def test_each_pod_has_a_node_of_its_own_with_all_its_gpus() -> None:
     assert (found.workload["kind"], found.workload["spec"]["replicas"]) == ("StatefulSet", 2)
     assert "podAntiAffinity" in pod(found)["affinity"]
     assert server(found)["resources"]["limits"] == {"nvidia.com/gpu": "4"}
-    assert server(found)["readinessProbe"]["httpGet"] == {"path": "/health", "port": "http"}, "each pod answers there"
+
+
+@pytest.mark.parametrize("name", ["startupProbe", "readinessProbe", "livenessProbe"])
+@pytest.mark.parametrize(("index", "well"), [("0", False), ("1", True)])
+def test_only_the_first_pod_is_asked_so_that_a_roll_never_waits_for_a_leader_it_is_to_replace(
+    name: str, index: str, well: bool
+) -> None:
+    command = server(rendered(llama()))[name]["exec"]["command"]
+    assert command[-1] == "http://127.0.0.1:5000/health"
+    nobody = [*command[:-1], "http://127.0.0.1:1/health"]
+    ended = subprocess.run(nobody, env={**os.environ, "POD_INDEX": index}, capture_output=True, check=False)
+    assert (ended.returncode == 0) is well, ended.stderr
+
+
+def test_the_first_pod_is_well_when_the_model_answers() -> None:
+    with HTTPServer(("127.0.0.1", 0), Answering) as running:
+        command = server(rendered(llama()))["readinessProbe"]["exec"]["command"]
+        asks = [*command[:-1], f"http://127.0.0.1:{running.server_port}/health"]
+        with subprocess.Popen(asks, env={**os.environ, "POD_INDEX": "0"}) as probe:
+            running.handle_request()
+            assert probe.wait() == 0
 
 
 def test_pieces_are_shared_out_evenly() -> None:

@@ -39,6 +39,12 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(302, b"", {"Location": server.targets[rest]})
         elif what == "cut":
             self._cut()
+        elif what == "sips":
+            self._sip()
+        elif what == "over" and len(server.asked) == 1:
+            self._answer(200, BODY, {"ETag": '"1"'}, len(BODY) + 1)
+        elif what == "over" and self.headers.get("Range"):
+            self._answer(416, b"", {"Content-Range": f"bytes */{len(BODY)}"})
         elif what == "busy" and len(server.asked) < 3:
             self._answer(503, b"")
         else:
@@ -53,6 +59,16 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(206, BODY[begin:], fields)
         else:
             self._answer(200, BODY[: len(BODY) // 2], {"ETag": '"1"'}, len(BODY))
+
+    def _sip(self) -> None:
+        """A quarter of it at a time, and never more than that, whatever is asked for."""
+        begin, step = int(self.headers.get("Range", "bytes=0-")[6:-1]), len(BODY) // 4
+        end = min(begin + step, len(BODY))
+        if begin:
+            place = f"bytes {begin}-{end - 1}/{len(BODY)}"
+            self._answer(206, BODY[begin:end], {"ETag": '"1"', "Content-Range": place})
+        else:
+            self._answer(200, BODY[:step], {"ETag": '"1"'}, len(BODY))
 
     def _answer(
         self, status: int, body: bytes, fields: dict[str, str] | None = None, length: int | None = None
@@ -116,6 +132,18 @@ def test_what_breaks_off_is_continued(server: Server, tmp_path: Path) -> None:
     assert fetch(tmp_path, f"{server.url}/cut") == 0
     assert files(tmp_path) == {"file-0": BODY}
     assert [wish for _, wish in server.asked] == ["", f"bytes={len(BODY) // 2}-"]
+
+
+def test_a_part_of_the_rest_is_not_taken_for_all_of_it(server: Server, tmp_path: Path) -> None:
+    assert fetch(tmp_path, f"{server.url}/sips") == 0
+    assert files(tmp_path) == {"file-0": BODY}
+    assert len(server.asked) == 4
+
+
+def test_where_there_is_no_rest_it_begins_anew(server: Server, tmp_path: Path) -> None:
+    assert fetch(tmp_path, f"{server.url}/over") == 0
+    assert files(tmp_path) == {"file-0": BODY}
+    assert [wish for _, wish in server.asked] == ["", f"bytes={len(BODY)}-", ""]
 
 
 def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
