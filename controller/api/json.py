@@ -55,6 +55,21 @@ def generation_of(obj: Json) -> int:
     return int(metadata_of(obj).get("generation") or 0)
 
 
+def version_of(obj: Json) -> str:
+    """metadata.resourceVersion, or an empty string."""
+    return str(metadata_of(obj).get("resourceVersion") or "")
+
+
+def is_older(obj: Json, other: Json) -> bool:
+    """Whether `obj` is an earlier state than `other` of the same object.
+
+    Versions of one resource are comparable as decimal numbers (Kubernetes API concepts, resource versions); one that
+    is no number says nothing.
+    """
+    one, another = version_of(obj), version_of(other)
+    return one.isdecimal() and another.isdecimal() and int(one) < int(another)
+
+
 def is_deleting(obj: Json) -> bool:
     """Whether the object carries a deletion timestamp."""
     return bool(metadata_of(obj).get("deletionTimestamp"))

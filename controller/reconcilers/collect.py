@@ -6,10 +6,10 @@ Workspace went, still must not cost money for ever.
 
 from controller.api import labels
 from controller.api.claims import ClaimKind
-from controller.api.json import Json, Key, is_deleting, labels_of, name_of, uid_of
+from controller.api.json import Json, Key, is_deleting, labels_of, name_of, uid_of, version_of
 from controller.api.resources import NODES, WORKSPACES
 from controller.planning.claim_words import noun_for
-from controller.reconcilers.context import Context, version_of
+from controller.reconcilers.context import Context
 from controller.reconcilers.informers import BY_WORKSPACE
 from controller.runtime import logs
 from controller.runtime.errors import Conflict, NotFound

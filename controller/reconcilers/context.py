@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from controller.api.json import Json, Key, metadata_of
+from controller.api.json import Json, Key, is_older, version_of
 from controller.planning.observed import Ref
 from controller.planning.site import Site
 from controller.reconcilers.informers import Informers
@@ -48,12 +48,10 @@ class Context:
         return cached
 
     def remember(self, key: Key, answer: Json) -> None:
-        """Note what a status write returned."""
+        """Notes what a status write returned, unless the cache already shows that state or a later one.
+
+        A change by somebody else can reach the cache before the answer reaches us; the answer would hide it then.
+        """
         cached = self.informers.workspaces.get(key[1], key[0])
-        if cached is not None and version_of(cached) != version_of(answer):
+        if cached is not None and is_older(cached, answer):
             self.written[key] = (version_of(cached), answer)
-
-
-def version_of(obj: Json) -> str:
-    """The object's resourceVersion; empty when it has none."""
-    return str(metadata_of(obj).get("resourceVersion") or "")

@@ -10,7 +10,7 @@ from typing import Final
 from controller.api import labels
 from controller.api.claims import READY
 from controller.api.conditions import conditions_of, merge_conditions
-from controller.api.json import Json, is_deleting
+from controller.api.json import Json, is_deleting, version_of
 from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.api.resources import WORKSPACES
@@ -20,7 +20,7 @@ from controller.planning.node_plan import is_taken
 from controller.planning.observed import Observed, is_owned_by
 from controller.planning.rendering import object_names
 from controller.planning.status import deleting_conditions
-from controller.reconcilers.context import Context, version_of
+from controller.reconcilers.context import Context
 from controller.reconcilers.nodes import delete_claims, live_claims, release_node
 from controller.reconcilers.observe import observe
 from controller.reconcilers.refusals import refused

@@ -3,7 +3,16 @@
 from contextlib import suppress
 
 from controller.api import labels
-from controller.api.json import Json, annotations_of, generation_of, metadata_of, name_of, namespace_of, uid_of
+from controller.api.json import (
+    Json,
+    annotations_of,
+    generation_of,
+    metadata_of,
+    name_of,
+    namespace_of,
+    uid_of,
+    version_of,
+)
 from controller.api.reasons import Reason
 from controller.api.resources import Resource
 from controller.api.workspace import Workspace
@@ -11,7 +20,7 @@ from controller.planning.drift import covers
 from controller.planning.observed import Observed, is_owned_by, ref_of
 from controller.planning.plan import Plan
 from controller.planning.rendering import APPLIED_HASH, OWNED
-from controller.reconcilers.context import Applied, Context, version_of
+from controller.reconcilers.context import Applied, Context
 from controller.reconcilers.refusals import Blocked, name_taken, refused
 from controller.reconcilers.story import NORMAL
 from controller.runtime.errors import Conflict, Forbidden, Invalid, NotFound

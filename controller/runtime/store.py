@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from controller.api.json import Json, Key, key_of, metadata_of
+from controller.api.json import Json, Key, is_older, key_of
 
 Index = Callable[[Json], Iterable[str]]
 """A pure function from an object to the values it is to be found under."""
@@ -46,14 +46,14 @@ class Store:
     def apply(self, obj: Json) -> Change | None:
         """Takes an added or modified object; None when it is what is stored, or older."""
         old = self._objects.get(key_of(obj))
-        if old is not None and (old == obj or _is_older(obj, old)):
+        if old is not None and (old == obj or is_older(obj, old)):
             return None
         return self._set(key_of(obj), old, obj)
 
     def delete(self, obj: Json) -> Change | None:
         """Takes a deletion; None when there was nothing, or a later namesake is stored already (a replayed event)."""
         old = self._objects.get(key_of(obj))
-        if old is None or _is_older(obj, old):
+        if old is None or is_older(obj, old):
             return None
         return self._set(key_of(obj), old, None)
 
@@ -89,13 +89,3 @@ class Store:
 
     def _indexed(self, obj: Json | None) -> dict[str, set[str]]:
         return {name: set() if obj is None else set(function(obj)) for name, function in self._functions.items()}
-
-
-def _is_older(obj: Json, stored: Json) -> bool:
-    """Whether `obj` is an earlier state of the same resource than `stored`.
-
-    Versions of one resource are comparable as decimal numbers (Kubernetes API concepts, resource versions); one that
-    is no number says nothing.
-    """
-    new, old = (str(metadata_of(each).get("resourceVersion") or "") for each in (obj, stored))
-    return new.isdecimal() and old.isdecimal() and int(new) < int(old)

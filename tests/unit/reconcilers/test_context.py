@@ -48,3 +48,9 @@ def test_a_write_is_forgotten_once_the_cache_has_moved_on(context: Context, cach
     cache.shown = shown
     assert context.latest(KEY) == shown
     assert not context.written, "a second copy of every Workspace would stay in memory for ever"
+
+
+def test_a_change_that_reached_the_cache_before_our_answer_is_not_hidden_by_it(context: Context, cache: Cache) -> None:
+    cache.shown = stored(3)
+    context.remember(KEY, stored(2))
+    assert context.latest(KEY) == stored(3), "the change would stay unseen until the next one"
