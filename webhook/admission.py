@@ -10,9 +10,9 @@ from typing import Final
 
 from controller.api.json import Json, is_deleting
 from controller.api.resources import WORKSPACES
-from controller.planning.defaults import apply_defaults, defaults
+from controller.planning.admission.defaults import apply_defaults, defaults
+from controller.planning.admission.validation import Findings, validate, validate_update
 from controller.planning.site import Site
-from controller.planning.validation import Findings, validate, validate_update
 from webhook.review import Review, Verdict
 
 CREATE: Final = "CREATE"

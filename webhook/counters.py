@@ -3,7 +3,7 @@
 from typing import Final
 
 from controller.api.reasons import Reason
-from controller.planning.validation import RULES
+from controller.planning.admission.validation import RULES
 from controller.runtime import metrics
 from webhook.admission import CREATE, UPDATE
 from webhook.review import Review, Verdict

@@ -7,7 +7,7 @@ from controller.api.labels import BYPASS_RESOURCE_CHECKS
 from controller.api.messages import Problem, quote
 from controller.api.reasons import Reason
 from controller.api.workspace import Workspace
-from controller.planning.findings import Finding
+from controller.planning.admission.findings import Finding
 
 SIZE_REASONS: Final = frozenset({Reason.INSUFFICIENT_GPU_MEMORY, Reason.GPU_NOT_SUPPORTED, Reason.COUNT_TOO_SMALL})
 """Refusals that become warnings: those that rest on sums and tables users may know better."""

@@ -9,7 +9,8 @@ from controller.api.reasons import Reason
 from controller.api.workspace import DEFAULT_COUNT, ParseError, Workspace
 from controller.catalog import Preset, Sku
 from controller.catalog.mig import MIG_PROFILES, MIG_RESOURCE_PREFIX
-from controller.planning.config_rules import missing_config
+from controller.planning.admission.config_rules import missing_config
+from controller.planning.admission.validation import validate_stored
 from controller.planning.configs import completed, reading, render_training, user_flags
 from controller.planning.configs.lookup import inference_config, named_config, training_config, tuning_method
 from controller.planning.counts import nodes_least, nodes_wanted
@@ -21,7 +22,6 @@ from controller.planning.site import Site
 from controller.planning.sizing import Fit, Layout, Use, fit
 from controller.planning.target import Serving, Target, Templated, Training, Work
 from controller.planning.uses import use_for
-from controller.planning.validation import validate_stored
 from controller.planning.wishes import sizes_wanted, wished
 
 TEMPLATE_DISK_GIB: Final = 128

@@ -10,8 +10,8 @@ import yaml
 from controller.api.json import Json
 from controller.api.resources import WORKSPACES
 from controller.api.workspace import ConditionType
-from controller.planning.findings import Rule
-from controller.planning.validation import RULES
+from controller.planning.admission.findings import Rule
+from controller.planning.admission.validation import RULES
 from hack.crds.schema import workspace_schema
 
 TARGET: Final = Path(__file__).parents[2] / "crds" / "kaito.sh_workspaces.yaml"

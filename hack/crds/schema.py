@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from controller.api.json import Json
-from controller.planning.findings import Rule
-from controller.planning.shape import WORKSPACE, ListOf, MapOf, Shape, Text
+from controller.planning.admission.findings import Rule
+from controller.planning.admission.shape import WORKSPACE, ListOf, MapOf, Shape, Text
 from hack.crds.source import WORDS, Field, Node, at, workspace
 from hack.crds.validations import validations
 
@@ -17,7 +17,7 @@ _MISREAD: Final = ("true", "false", "yes", "no", "on", "off", "null")
 
 
 def workspace_schema(rules: Iterable[Rule]) -> Json:
-    """The schema of both versions, with the limits of `controller.planning.shape` and the rules the API server checks.
+    """The schema of both versions, with the limits of `planning.admission.shape` and the rules the API server checks.
 
     Raises:
         ValueError: a limit is stated twice, or a rule is not as it should be.
@@ -86,5 +86,5 @@ def _limit(shape: Shape | None, node: Node, path: str) -> Json:
     if word is None or not isinstance(shape, (Text, ListOf, MapOf)) or shape.most is None:
         return {}
     if word in node:
-        raise ValueError(f"{path}: {word} follows from controller.planning.shape and stands in the description too")
+        raise ValueError(f"{path}: {word} follows from planning.admission.shape and stands in the description too")
     return {word: shape.most}

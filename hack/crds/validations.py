@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from controller.api.reasons import Reason
-from controller.planning.findings import Cel, Rule
+from controller.planning.admission.findings import Cel, Rule
 
 _SELF: Final = re.compile(r"\bself\b")
 _OPTIONAL: Final = re.compile(r"\boldSelf\s*\.\s*(?:hasValue|value|orValue|optMap|\?)")

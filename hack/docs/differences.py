@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from controller.catalog import Catalog, Cloud, Preset, Sku
-from controller.planning.kaito_rules import (
+from controller.planning.admission.kaito_rules import (
     EstimatorNeed,
     KaitoAnswer,
     KaitoRule,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from controller.catalog import load_catalog
-from controller.planning.kaito_rules import KaitoRule
+from controller.planning.admission.kaito_rules import KaitoRule
 from controller.planning.sizing import DEFAULT_CONTEXT
 from hack.docs.differences import WHY, Difference, differences
 from hack.docs.markdown import page, table

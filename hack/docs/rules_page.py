@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from controller.api.reasons import MEANINGS, Actor, Reason
-from controller.planning.findings import Rule, Trigger
-from controller.planning.validation import RULES
+from controller.planning.admission.findings import Rule, Trigger
+from controller.planning.admission.validation import RULES
 from hack.docs.api_page import constraints
 from hack.docs.markdown import page, table
 

@@ -18,7 +18,7 @@ from controller.api.resources import (
     WORKSPACES,
     Resource,
 )
-from controller.planning.findings import Cel
+from controller.planning.admission.findings import Cel
 from controller.runtime import errors
 from controller.runtime.client import Client
 from hack.crds.definition import VERSIONS, definition
@@ -26,7 +26,7 @@ from hack.crds.schema import workspace_schema
 from hack.devcluster import manifests
 from tests.cluster.crd_kit import MANAGER, Listener, copies, install, remove, valid, without
 from tests.cluster.harness import Cluster, eventually
-from tests.unit.planning.cel_cases import CASES, SERVE, TUNE, Case, located, shown
+from tests.unit.planning.admission.cel_cases import CASES, SERVE, TUNE, Case, located, shown
 from tests.unit.planning.manifests import changed
 
 OLDER, NEWER = copies(WORKSPACES.group)

@@ -9,7 +9,7 @@ import yaml
 
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from controller.planning.strict import POD_TEMPLATE, misfits
+from controller.planning.admission.strict import POD_TEMPLATE, misfits
 from tests.cluster.harness import Cluster
 from tests.cluster.webhook_kit import Webhook
 from tests.unit.planning.manifests import changed

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from controller.api.json import Json
-from controller.planning.validation import RULES
+from controller.planning.admission.validation import RULES
 from tests.cluster.harness import Cluster
 from tests.cluster.webhook_kit import Webhook, running_webhook
 from tests.unit.planning.manifests import changed, example

@@ -12,8 +12,8 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType
 from controller.catalog import load_catalog
+from controller.planning.admission.validation import validate
 from controller.planning.site import Site
-from controller.planning.validation import validate
 from hack.devcluster.layout import REPOSITORY
 from tests.docs.snippets import yaml_blocks
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from controller.api.messages import TEXT_LIMIT
 from controller.api.reasons import Reason
-from controller.planning.findings import MAX_PROBLEMS, WARNING_LIMIT
+from controller.planning.admission.findings import MAX_PROBLEMS, WARNING_LIMIT
 from controller.planning.node_facts import node_facts
 from controller.planning.site import Site
 from tests.fuzz.corpus import config_maps, pool, seeds

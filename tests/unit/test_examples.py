@@ -9,11 +9,11 @@ import yaml
 
 from controller.api import labels
 from controller.api.json import Json
-from controller.planning.defaults import apply_defaults, defaults
-from controller.planning.findings import Findings
+from controller.planning.admission.defaults import apply_defaults, defaults
+from controller.planning.admission.findings import Findings
+from controller.planning.admission.validation import validate
 from controller.planning.node_facts import NodeFacts
 from controller.planning.site import Site
-from controller.planning.validation import validate
 
 FOLDER = Path(__file__).parents[2] / "examples"
 FILES = sorted(FOLDER.rglob("*.yaml"))

@@ -8,9 +8,9 @@ import yaml
 
 from controller.api.json import Json
 from controller.api.reasons import Reason
-from controller.planning.count_rules import MAX_COUNT
-from controller.planning.findings import Cel, Rule
-from controller.planning.shape import WORKSPACE, ListOf, MapOf, Shape, Text
+from controller.planning.admission.count_rules import MAX_COUNT
+from controller.planning.admission.findings import Cel, Rule
+from controller.planning.admission.shape import WORKSPACE, ListOf, MapOf, Shape, Text
 from hack.crds.definition import TARGET, VERSIONS, definition, text
 from hack.crds.schema import shown, workspace_schema
 from hack.crds.source import fields, workspace

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from controller.catalog import load_catalog
-from controller.planning.kaito_rules import KaitoRule
+from controller.planning.admission.kaito_rules import KaitoRule
 from controller.planning.sizing import fit
 from hack.docs.differences import INPUTS, WHY, Difference, differences, sizes_of
 from hack.docs.differences_page import differences_page

@@ -2,8 +2,8 @@
 
 import pytest
 
-from controller.planning.findings import Rule
-from controller.planning.validation import RULES
+from controller.planning.admission.findings import Rule
+from controller.planning.admission.validation import RULES
 from hack.docs.api_page import constraints
 from hack.docs.rules_page import IN_SCHEMA, rules_page
 

@@ -9,12 +9,12 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.api.workspace import parse_workspace
 from controller.catalog import load_catalog
+from controller.planning.admission.validation import validate
 from controller.planning.observed import Observed, ref_of
 from controller.planning.plan import Plan, claims_to_create, make_plan
 from controller.planning.resolving import resolve
 from controller.planning.site import Site
 from controller.planning.target import Target
-from controller.planning.validation import validate
 from tests.unit.planning.builders import V100, claim, node, workspace, workspace_object
 from tests.unit.planning.manifests import changed, manifests
 from tests.unit.planning.rendering.kit import target_of, tuned

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from prometheus_client import generate_latest
 
-from controller.planning.validation import RULES
+from controller.planning.admission.validation import RULES
 from controller.runtime.metrics import REGISTRY
 
 
