@@ -73,14 +73,20 @@ def parse_pod(obj: Json, now: datetime) -> Pod:
         rank=2 * critical + daemon,
         grace=min(float(spec.get("terminationGracePeriodSeconds") or 0), _LONGEST_GRACE),
         ends=parse_time(str(metadata_of(obj)["deletionTimestamp"])) if is_deleting(obj) else None,
-        volumes=() if over else tuple(_claimed(spec.get("volumes") or ())),
+        volumes=() if over else tuple(_claimed(name_of(obj), spec.get("volumes") or ())),
     )
 
 
-def _claimed(volumes: Iterable[Json]) -> Iterable[str]:
-    """Names of the persistent volume claims among a pod's volumes."""
-    named = ((volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes)
-    return (str(name) for name in named if name)
+def _claimed(pod: str, volumes: Iterable[Json]) -> Iterable[str]:
+    """Names of the persistent volume claims among a pod's volumes.
+
+    That of a generic ephemeral volume is made with the pod and named after both (Kubernetes documentation).
+    """
+    for volume in volumes:
+        if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            yield str(name)
+        elif volume.get("ephemeral"):
+            yield f"{pod}-{volume.get('name')}"
 
 
 def _tolerates(tolerations: Iterable[Json]) -> bool:

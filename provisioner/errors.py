@@ -166,6 +166,7 @@ _TEXTS: Final = tuple(
             ErrorKind.SKU,
         ),
         (r"sufficient capacity", ErrorKind.CAPACITY),
+        (r"Power State\(Stopped\)", ErrorKind.CONFLICT),
         (r"too many requests|request limit has been exceeded", ErrorKind.THROTTLED),
         (r"in[- ]progress|canceled by a later operation|another (agentpool )?operation", ErrorKind.CONFLICT),
         (r"maximum (number|count) of (agent|node) ?pools", ErrorKind.POOL_LIMIT),

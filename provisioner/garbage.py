@@ -6,7 +6,9 @@ changes over from gpu-provisioner, keeps every node.
 """
 
 import asyncio
+from collections.abc import Collection
 
+from controller.api.claims import parse_claim
 from controller.api.resources import NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
@@ -15,7 +17,7 @@ from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
 from provisioner.calls import ABORT_PATIENCE, Aborts, Pauses
-from provisioner.claims import Claims, is_gone
+from provisioner.claims import Claims, claim_is_ours, is_gone
 from provisioner.errors import CloudError, Fault
 from provisioner.nodes import POOL_INDEX, Node, parse_node
 from provisioner.policy import Policy
@@ -23,6 +25,7 @@ from provisioner.pools import CANCELING, CREATING, Pool
 from provisioner.removal import look, remove_pool
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.termination import release_patch
+from provisioner.times import now, seconds_since
 
 log = get_logger(__name__)
 
@@ -91,7 +94,7 @@ class Collector:
             return self._await_end(name)
         if (rest := self._grace(name)) > 0:
             return Result(rest)
-        if await self._claimed(name, pool.claim_kind):
+        if await self._claimed(name, pool, {pool.claim_uid}, pool.claim_kind):
             self.forget(name)
             return DONE
         if not await self._claims_can_be_missed():
@@ -134,8 +137,8 @@ class Collector:
         if not nodes:
             self.forget(name)
             return DONE
-        kinds = frozenset[str]().union(*(node.owner_kinds for node in nodes))
-        if await self._claimed(name, *kinds) or await self._live(name) is not None:
+        kinds, uids = (frozenset[str]().union(*found) for found in zip(*map(_owners, nodes), strict=True))
+        if await self._claimed(name, None, uids, *kinds) or await self._live(name) is not None:
             return DONE
         for node in nodes:
             await self._let_go(node)
@@ -151,27 +154,29 @@ class Collector:
         except (NotFound, Conflict) as error:
             log.info("node %s changed meanwhile: %s", node.name, error)
             return
-        metrics.NODES_TERMINATED.inc()
+        metrics.node_let_go(seconds_since(node.created, now()))
         log.warning("removed a node without a claim", extra=fields(node=node.name))
 
     def _own_nodes(self, name: str) -> list[Node]:
         nodes = (parse_node(obj) for obj in self._nodes.by_index(POOL_INDEX, name))
         return [node for node in nodes if node.owned_by_claim(name)]
 
-    async def _claimed(self, name: str, *kinds: str) -> bool:
+    async def _claimed(self, name: str, pool: Pool | None, uids: Collection[str], *kinds: str) -> bool:
         """Whether the live API server knows a claim of the name, of the given kinds or any other that is served.
 
-        A 404 counts only when it is about this very object: load balancers and API servers without the kind send
-        others. So nothing made for a claim is removed while its kind is not served, as during a restore.
+        One that asks another provisioner does not count, unless it has one of the UIDs. A 404 counts only when it is
+        about this very object: load balancers and API servers without the kind send others. So nothing made for a claim
+        is removed while its kind is not served, as during a restore.
         """
         for kind in self._claims.kinds(*kinds):
             try:
-                await self._client.get(kind.resource, name)
+                claim = parse_claim(await self._client.get(kind.resource, name), kind)
             except NotFound as error:
                 if not is_gone(error, name):
                     raise
             else:
-                return True
+                if claim.uid in uids or claim_is_ours(claim, pool):
+                    return True
         return False
 
     async def _claims_can_be_missed(self) -> bool:
@@ -185,3 +190,8 @@ class Collector:
     async def _live(self, name: str) -> Pool | None:
         """The pool as Azure itself has it now; None when it says there is none."""
         return self._aborts.view(await look(self._api, self._snapshot, name))
+
+
+def _owners(node: Node) -> tuple[frozenset[str], frozenset[str]]:
+    """Kinds and UIDs of the claims that registered a node."""
+    return node.owner_kinds, node.owner_uids

@@ -5,32 +5,16 @@ A new process begins anew, which only delays what follows from it.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from controller.api.claims import Claim
-from controller.api.labels import RAG_ENGINE, RAG_ENGINE_NAMESPACE, WORKSPACE, WORKSPACE_NAMESPACE
 from controller.api.reasons import Reason
 from controller.runtime.cache import Informer
 from provisioner.nodes import Node, parse_node
 from provisioner.steps import Fleet
 
-_MOST_OWNERS: Final = 1000
 _FRESH: Final = 1.0
 """Seconds for which a count of all nodes is used again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Claims in a row that were given up for one owner.
-
-    Attributes:
-        claims: their UIDs.
-        latest: when the latest of them was created.
-    """
-
-    claims: frozenset[str] = frozenset()
-    latest: str = ""
 
 
 class Health:
@@ -45,7 +29,6 @@ class Health:
         self._nodeless_since: dict[str, float] = {}
         self._unready_since: dict[str, float] = {}
         self._repairing: set[str] = set()
-        self._replaced: dict[str, _Row] = {}
         self._counted: tuple[float, Fleet] | None = None
 
     def nodeless(self, name: str, *, missed: bool) -> float:
@@ -69,24 +52,6 @@ class Health:
         """The claim is about to be deleted for that reason."""
         if reason is Reason.NODE_UNHEALTHY:
             self._repairing.add(claim.name)
-        elif reason is Reason.GPUS_NOT_ADVERTISED:
-            owner = _owner(claim)
-            row = self._replaced.pop(owner, _Row())
-            self._replaced[owner] = _Row(row.claims | {claim.uid}, max(row.latest, claim.creation_time))
-            for oldest in list(self._replaced)[:-_MOST_OWNERS]:
-                del self._replaced[oldest]
-
-    def replaced(self, claim: Claim) -> int:
-        """Other nodes in a row that were replaced for the claim's owner because they lacked GPUs.
-
-        A good one ends the row if it came after them: those that stood beside the bad ones prove nothing. A claim whose
-        own deletion has not been carried out yet does not count against itself.
-        """
-        row = self._replaced.get(_owner(claim), _Row())
-        if claim.is_true(claim.kind.initialized) and claim.creation_time > row.latest:
-            self._replaced.pop(_owner(claim), None)
-            return 0
-        return len(row.claims - {claim.uid})
 
     def fleet(self) -> Fleet:
         """How all nodes are doing, counted at most once per second."""
@@ -115,14 +80,6 @@ class Health:
         for memory in (self._nodeless_since, self._unready_since):
             memory.pop(name, None)
         self._repairing.discard(name)
-
-
-def _owner(claim: Claim) -> str:
-    """Whom the claim serves; a claim without an owner stands for itself."""
-    for key, namespace in ((WORKSPACE, WORKSPACE_NAMESPACE), (RAG_ENGINE, RAG_ENGINE_NAMESPACE)):
-        if key in claim.labels:
-            return f"{key} {claim.labels.get(namespace, '')}/{claim.labels[key]}"
-    return claim.name
 
 
 def _since(memory: dict[str, float], name: str, *, lasting: bool) -> float:

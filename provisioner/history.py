@@ -31,6 +31,7 @@ class Failure:
         text: the cloud's own words.
         spent: failed launches since the claim's spec last changed.
         generation: of the claim at the last failure.
+        asked: whether the last of them was a request; one that was not, for want of quota, counts for nothing.
         holds: what the failures so far speak against, by scope; the latest twenty.
     """
 
@@ -43,6 +44,7 @@ class Failure:
     holds: Holds = field(default_factory=dict)
     spent: int = 0
     generation: int = 0
+    asked: bool = True
 
     @property
     def fault(self) -> Fault:
@@ -68,17 +70,20 @@ class Failure:
             "text": shorten(self.text, _TEXT_LIMIT),
             "spent": self.spent,
             "generation": self.generation,
+            "asked": self.asked,
             "holds": {scope: [str(hold.kind), hold.time, hold.count] for scope, hold in self.holds.items()},
         }
         return json.dumps(fields, separators=(",", ":"))
 
 
-def one_more(claim: Claim, attempt: int, fault: Fault, offering: Offering, *, time: str, sizes: Sizes) -> Failure:
-    """The record with one more failed launch.
+def one_more(
+    claim: Claim, attempt: int | None, fault: Fault, offering: Offering, *, time: str, sizes: Sizes
+) -> Failure:
+    """The record with one more failed launch, or one that was not even begun.
 
     Args:
         claim: carries the record so far.
-        attempt: number of the launch that failed.
+        attempt: number of the launch that failed; None for what kept anything from being asked for.
         fault: why.
         offering: what was asked for.
         time: RFC 3339 moment of the failure.
@@ -89,15 +94,18 @@ def one_more(claim: Claim, attempt: int, fault: Fault, offering: Offering, *, ti
     if scope := scope_of(fault, offering, sizes):
         holds = bounded(after_failure(holds, scope, fault.kind, time), _MOST_REMEMBERED)
     spent = before.spent if before and before.generation == claim.generation else 0
-    return Failure(attempt, time, fault.kind, offering, fault.code, fault.text, holds, spent + 1, claim.generation)
+    asked, before_this = attempt is not None, before.attempts if before else 0
+    count, spent = attempt or before_this, spent + asked
+    return Failure(count, time, fault.kind, offering, fault.code, fault.text, holds, spent, claim.generation, asked)
 
 
 def failure_of(claim: Claim) -> Failure | None:
     """The failure the claim remembers; None when it remembers none or something unreadable."""
     try:
         fields = json.loads(claim.annotations.get(LAUNCH_FAILURE, "null"))
+        asked = fields.get("asked") is not False
         return Failure(
-            attempts=max(1, int(fields["attempts"])),
+            attempts=max(1 if asked else 0, int(fields["attempts"])),
             time=str(fields["time"]),
             kind=ErrorKind(fields["kind"]),
             offering=_offering(fields),
@@ -106,6 +114,7 @@ def failure_of(claim: Claim) -> Failure | None:
             holds=_holds(fields.get("holds") or {}),
             spent=int(fields.get("spent") or 0),
             generation=int(fields.get("generation") or 0),
+            asked=asked,
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None

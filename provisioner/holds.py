@@ -14,7 +14,7 @@ from provisioner.errors import ErrorKind, Fault
 from provisioner.offerings import SPOT, Offering
 from provisioner.policy import FALLBACK_KINDS, Policy
 from provisioner.sizes import Sizes, size_of
-from provisioner.times import parse_time, rfc3339
+from provisioner.times import lies_ahead, parse_time, rfc3339
 
 MOST_HOLDS: Final = 200
 """Scopes that are remembered; the oldest go first."""
@@ -70,6 +70,11 @@ def after_failure(holds: Holds, scope: str, kind: ErrorKind, time: str) -> Holds
     """The holds with one more failure."""
     count = holds[scope].count + 1 if scope in holds else 1
     return bounded({**holds, scope: Hold(kind, time, count)})
+
+
+def credible(holds: Holds, now: datetime) -> Holds:
+    """The holds without those that begin ahead of now, which would last until a clock that was set back catches up."""
+    return {scope: hold for scope, hold in holds.items() if not lies_ahead(hold.time, now)}
 
 
 def merged(one: Holds, other: Holds) -> Holds:
@@ -140,19 +145,22 @@ class Unavailable:
         """The holds as they are now."""
         return self._holds
 
-    def learn(self, holds: Holds) -> None:
+    def learn(self, holds: Holds, now: datetime) -> None:
         """Takes in what a claim remembers."""
-        news = {scope: hold for scope, hold in holds.items() if hold.time > self._over.get(scope, "")}
+        credible_ones = credible(holds, now)
+        news = {scope: hold for scope, hold in credible_ones.items() if hold.time > self._over.get(scope, "")}
         if news:
-            self._holds = bounded(merged(self._holds, news))
+            self._holds = bounded(merged(credible(self._holds, now), news))
 
     def trying(self, offering: Offering, sizes: Sizes, now: datetime) -> None:
         """Somebody tries an offering that failed before: the others wait and see."""
         tried = {scope: self._holds[scope] for scope in scopes(offering, sizes) if scope in self._holds}
-        self.learn({scope: Hold(hold.kind, rfc3339(now), hold.count) for scope, hold in tried.items()})
+        self.learn({scope: Hold(hold.kind, rfc3339(now), hold.count) for scope, hold in tried.items()}, now)
 
-    def succeeded(self, offering: Offering, sizes: Sizes, asked: str) -> None:
+    def succeeded(self, offering: Offering, sizes: Sizes, asked: str, now: datetime) -> None:
         """A pool that was asked for at that moment was made: nothing older holds what it lies in."""
+        if lies_ahead(asked, now):
+            return
         over = {scope for scope in scopes(offering, sizes) if scope in self._holds and self._holds[scope].time <= asked}
         if over:
             self._holds = {scope: hold for scope, hold in self._holds.items() if scope not in over}

@@ -24,6 +24,9 @@ EPHEMERAL_TAINTS: Final = frozenset(
 )
 """Taints a node carries only until it is usable (kubernetes-sigs/karpenter core, known ephemeral taints)."""
 
+READINESS_PREFIX: Final = "readiness.k8s.io/"
+"""Whoever puts such a taint on a node takes it away once the node is usable (kubernetes-sigs/karpenter core)."""
+
 _NOT_A_NODE_RESOURCE: Final = "storage"
 
 
@@ -60,7 +63,7 @@ def lacking(seen: Observed, node: Node) -> tuple[Reason, str] | None:
         if node.has_taint(taint.key, taint.effect):
             return Reason.STARTUP_TAINTS_EXIST, f"start-up taint {taint.text} is still on node {node.name}"
     for taint in node.taints:
-        if (taint.key, taint.effect) in EPHEMERAL_TAINTS:
+        if (taint.key, taint.effect) in EPHEMERAL_TAINTS or taint.key.startswith(READINESS_PREFIX):
             return Reason.EPHEMERAL_TAINTS_EXIST, f"taint {taint.text} is still on node {node.name}"
     for name, amount in seen.claim.requests.items():
         if name != _NOT_A_NODE_RESOURCE and _positive(amount) and not _positive(node.allocatable.get(name, "0")):

@@ -212,18 +212,20 @@ def _creating(seen: Observed, pool: Pool) -> Step:
 
 def _progress(seen: Observed, offering: Offering, since: str) -> Condition:
     text, failure = f"{subject(seen.claim)}of size {offering.text} is being made since {since}", failure_of(seen.claim)
-    if failure is not None:
+    if failure is not None and failure.asked:
         before = f"{failure.fault.reason} ({failure.offering.text})"
         text = f"{text}, attempt {failure.attempts + 1}; the one before failed: {before}"
     return _condition(seen, UNKNOWN, Reason.AGENT_POOL_CREATING, text)
 
 
 def _failure_condition(seen: Observed, failure: Failure) -> Condition:
-    what = f"{subject(seen.claim)}of size {failure.offering.text}{_where(seen)} was not made"
+    what = f"{subject(seen.claim)}of size {failure.offering.text}{_where(seen)} was not "
+    what += "made" if failure.asked else "asked for"
     wish = wish_of(seen.claim, seen.sizes, seen.place)
     after = None if isinstance(wish, Fault) else next_choice(seen, wish).after
     again = f"the next is made after {rfc3339(after)}" if after else "the next is made at once"
-    note = " ".join(filter(None, (f"Attempt {failure.attempts} failed at {failure.time}, {again}.", failure.tried)))
+    told = f"Attempt {failure.attempts} failed" if failure.asked else "Found"
+    note = " ".join(filter(None, (f"{told} at {failure.time}, {again}.", failure.tried)))
     return _hinder(seen, failure.fault.reason, explain(failure.fault, what, note))
 
 

@@ -70,7 +70,7 @@ def _lost(seen: Observed) -> Action | None:
         return None
     for node in seen.nodes:
         if _is_deleted_instance(seen, node):
-            return DeleteClaim(Reason.INSTANCE_GONE, f"Node {node.name} was deleted; its instance follows")
+            return _parted(seen, node)
     if not seen.pools_known or seen.fault is not None or seen.blind is not None:
         return None
     if seen.pool is not None:
@@ -82,6 +82,19 @@ def _lost(seen: Observed) -> Action | None:
     return DeleteClaim(Reason.INSTANCE_GONE, f"Agent pool {claim.name} is gone from the cloud and its node with it")
 
 
+def _parted(seen: Observed, node: Node) -> Action | None:
+    """What to do about a claim whose node object was deleted, by somebody or because the instance is gone.
+
+    Kubernetes deletes the nodes of a stopped cluster too, and starting it brings others: they are no wish about the
+    claim. What was last read of the pool may be older than its stop, so it is looked at anew.
+    """
+    if not seen.confirmed:
+        return ConfirmPool() if seen.fault is None else None
+    if seen.pool is not None and seen.pool.paused:
+        return PatchNode(node.name, release_patch(node))
+    return DeleteClaim(Reason.INSTANCE_GONE, f"Node {node.name} was deleted; its instance follows")
+
+
 def _abandoned(seen: Observed, pool: Pool) -> Action | None:
     """What to do about a pool that stands without its node: one evicted, scaled to nothing, or lost for good.
 
@@ -90,6 +103,8 @@ def _abandoned(seen: Observed, pool: Pool) -> Action | None:
     limit = seen.policy.registration_deadline
     if not _nodeless(seen, pool) or seen.nodeless < limit:
         return None
+    if not seen.confirmed:
+        return ConfirmPool()
     return DeleteClaim(Reason.INSTANCE_GONE, f"Agent pool {pool.name} has had no node for {in_words(limit)}")
 
 
@@ -117,7 +132,10 @@ def _is_deleted_instance(seen: Observed, node: Node) -> bool:
 
 def _surplus(seen: Observed) -> PatchNode | None:
     """Lets go of a deleted node the claim does not stand for: one of an upgrade, or marked for a namesake before."""
+    registered = seen.claim.is_true(seen.claim.kind.registered)
     for node in seen.nodes:
+        if registered and _is_deleted_instance(seen, node):
+            continue
         if node.deleting and node.finalized and node.owned_by_claim(seen.claim.name):
             return PatchNode(node.name, release_patch(node))
     return None

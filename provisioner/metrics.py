@@ -14,6 +14,9 @@ ACCEPTED: Final = "accepted"
 PHASES: Final = ("launch", "registration", "initialization")
 """The phases of a claim's life that a condition ends, in their order."""
 
+REFUSABLE: Final = ("claim", "node", "pods")
+"""What the API server may refuse to have changed or read."""
+
 CLAIM_STATES: Final = ("pending", "launched", "registered", "ready", "failed", "deleting")
 
 ARM_REQUESTS: Final = counter(
@@ -27,12 +30,19 @@ ARM_SECONDS: Final = histogram(
 )
 CLAIMS: Final = gauge("kaito_claims", "Claims for nodes, by state.", ("state",))
 LAUNCH_FAILURES: Final = counter(
-    "kaito_claim_launch_failures_total", "Failed launches of agent pools, by reason.", ("reason",)
+    "kaito_claim_launch_failures_total",
+    "Launches of agent pools that failed or found no quota, by reason.",
+    ("reason",),
 )
 LAUNCH_ATTEMPTS: Final = counter(
     "kaito_claim_launch_attempts_total",
     "Requests for agent pools, by answer: accepted, or the class of error.",
     ("answer",),
+)
+REFUSALS: Final = counter(
+    "kaito_claim_refused_changes_total",
+    "Changes the API server refused for good, by what was to be changed.",
+    ("object",),
 )
 PHASE_SECONDS: Final = histogram(
     "kaito_claim_phase_duration_seconds",
@@ -51,6 +61,19 @@ CLAIMS_TERMINATED: Final = {
     plural: counter(f"karpenter_{plural}_terminated_total", f"{plural} let go with nothing left behind.")
     for plural in ("machines", "nodeclaims")
 }
+NODES_LIFETIME: Final = histogram(
+    "karpenter_nodes_lifetime_duration_seconds",
+    "How old nodes were when they were let go.",
+    buckets=(900, 3600, 14_400, 43_200, 86_400, 259_200, 604_800, 1_209_600, 2_592_000),
+)
+CLAIMS_TERMINATION: Final = {
+    plural: histogram(
+        f"karpenter_{plural}_termination_duration_seconds",
+        f"From the deletion of {plural} until nothing was left of them.",
+        buckets=tuple(2.0**power for power in range(12)),
+    )
+    for plural in CLAIMS_TERMINATED
+}
 CLAIMS_DISRUPTED: Final = {
     plural: counter(
         f"karpenter_{plural}_disrupted_total", f"{plural} deleted by the provisioner itself, by reason.", ("reason",)
@@ -58,6 +81,20 @@ CLAIMS_DISRUPTED: Final = {
     for plural in CLAIMS_TERMINATED
 }
 EVICTIONS: Final = counter("karpenter_nodes_eviction_requests_total", "Evictions of pods, by answer.", ("code",))
+
+
+def claim_let_go(plural: str, seconds: float) -> None:
+    """Nothing is left of a claim, so many seconds after its deletion was asked for."""
+    CLAIMS_TERMINATED[plural].inc()
+    CLAIMS_TERMINATION[plural].observe(seconds)
+    PHASE_SECONDS.labels("termination").observe(seconds)
+
+
+def node_let_go(seconds: float) -> None:
+    """A node of that age was let go."""
+    NODES_TERMINATED.inc()
+    NODES_LIFETIME.observe(seconds)
+
 
 for _operation in OPERATIONS:
     ARM_SECONDS.labels(_operation)
@@ -71,6 +108,8 @@ for _class in (ACCEPTED, *sorted(ErrorKind)):
     LAUNCH_ATTEMPTS.labels(_class)
 for _phase in (*PHASES, "termination"):
     PHASE_SECONDS.labels(_phase)
+for _object in REFUSABLE:
+    REFUSALS.labels(_object)
 for _answer in ("accepted", "blocked", "deleted", "gone", "failed"):
     EVICTIONS.labels(_answer)
 for _counter in CLAIMS_DISRUPTED.values():

@@ -78,6 +78,11 @@ class Node:
         """Kinds of the claims that registered the node."""
         return frozenset(str(owner["kind"]) for owner in self.owners if is_claim(owner))
 
+    @property
+    def owner_uids(self) -> frozenset[str]:
+        """UIDs of the claims that registered the node."""
+        return frozenset(str(owner.get("uid") or "") for owner in self.owners if is_claim(owner))
+
     def has_taint(self, key: str, effect: str) -> bool:
         """Whether the node carries the taint, whatever its value."""
         return any(taint.key == key and taint.effect == effect for taint in self.taints)

@@ -1,6 +1,7 @@
 """Carrying out what was decided: one call outside, and what it brought to light."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -135,7 +136,7 @@ class Performer:
                 return await self._create(seen, action)
             case ConfirmPool():
                 pool = await self._snapshot.fresh(seen.claim.name)
-                return replace(seen, pool=pool, confirmed_gone=pool is None)
+                return replace(seen, pool=pool, confirmed=True, confirmed_gone=pool is None)
             case DeletePool(abort):
                 return await self._delete(seen, abort=abort)
 
@@ -143,12 +144,13 @@ class Performer:
         name, offering = seen.claim.name, action.offering
         size, begun = size_of(seen.sizes, offering.size), asyncio.get_running_loop().time()
         if (shortage := await self._quotas.shortage(offering, size)) is not None:
-            return await self._failed(seen, action, shortage)
+            return await self._failed(seen, action, shortage, asked=False)
         self._unavailable.trying(offering, seen.sizes, seen.now)
         with self._place_for(seen):
-            seen = await self._patch_claim(
-                seen, {"annotations": {labels.LAUNCH_REQUESTED: with_request(seen)}}, guarded=True
-            )
+            notes = {labels.LAUNCH_REQUESTED: with_request(seen)}
+            if row := seen.replaced.text:
+                notes[labels.GPU_REPLACEMENTS] = row
+            seen = await self._patch_claim(seen, {"annotations": notes}, guarded=True)
             try:
                 pool = await self._ask(seen, action, begun)
             except CloudError as error:
@@ -190,9 +192,9 @@ class Performer:
         metrics.LAUNCH_ATTEMPTS.labels(metrics.ACCEPTED).inc()
         return pool
 
-    async def _failed(self, seen: Observed, action: CreatePool, fault: Fault) -> Observed:
-        time = rfc3339(seen.now)
-        failure = one_more(seen.claim, action.attempt, fault, action.offering, time=time, sizes=seen.sizes)
+    async def _failed(self, seen: Observed, action: CreatePool, fault: Fault, *, asked: bool = True) -> Observed:
+        time, attempt = rfc3339(seen.now), action.attempt if asked else None
+        failure = one_more(seen.claim, attempt, fault, action.offering, time=time, sizes=seen.sizes)
         return await self._record(seen, failure)
 
     async def _existing(self, seen: Observed) -> Observed:
@@ -215,14 +217,18 @@ class Performer:
     async def _record(self, seen: Observed, failure: Failure) -> Observed:
         reason, what = failure.fault.reason, failure.offering.text
         metrics.LAUNCH_FAILURES.labels(reason).inc()
-        log.warning(
-            "launch failed: %s", failure.text, extra=fields(reason=reason, attempts=failure.attempts, size=what)
+        log.log(
+            logging.WARNING if failure.asked else logging.INFO,
+            "launch failed: %s" if failure.asked else "nothing is asked for: %s",
+            failure.text,
+            extra=fields(reason=reason, attempts=failure.attempts, size=what),
         )
         after = await self._patch_claim(
             seen, {"annotations": {labels.LAUNCH_FAILURE: failure.as_text()}}, guarded=False
         )
-        self._unavailable.learn(failure.holds)
-        note = explain(failure.fault, f"Attempt {failure.attempts} with {what} failed")
+        self._unavailable.learn(failure.holds, seen.now)
+        began = f"Attempt {failure.attempts} with {what} failed" if failure.asked else f"{what} was not asked for"
+        note = explain(failure.fault, began)
         self._recorder.event(seen.stored, type="Warning", reason=reason, note=note, action="Launch")
         return replace(after, holds=self._unavailable.view())
 
@@ -233,7 +239,7 @@ class Performer:
             return _with_node(seen, name, None)
         finalizers = patch["metadata"].get("finalizers")
         if finalizers is not None and labels.TERMINATION_FINALIZER not in finalizers:
-            metrics.NODES_TERMINATED.inc()
+            metrics.node_let_go(seconds_since(node.created, seen.now))
             return _with_node(seen, name, None)
         return _with_node(seen, name, node)
 
@@ -262,8 +268,7 @@ class Performer:
             await self._patch_claim(seen, {"finalizers": kept}, guarded=True)
         except NotFound:
             return
-        metrics.PHASE_SECONDS.labels("termination").observe(seconds_since(seen.claim.deletion_time, seen.now))
-        metrics.CLAIMS_TERMINATED[seen.claim.kind.resource.plural].inc()
+        metrics.claim_let_go(seen.claim.kind.resource.plural, seconds_since(seen.claim.deletion_time, seen.now))
         log.info("claim let go, nothing is left of it")
 
 

@@ -26,6 +26,7 @@ REQUESTED_TAG: Final = "kaito-launch-requested"
 CREATING: Final = "Creating"
 CANCELING: Final = "Canceling"
 DELETING: Final = "Deleting"
+_POWER_CHANGES: Final = ("Stopping", "Starting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ class Pool:
     def deleting(self) -> bool:
         """Whether the pool is on its way out."""
         return self.state == DELETING
+
+    @property
+    def paused(self) -> bool:
+        """Whether the pool is stopped, or on its way there or back: its nodes go, and others come."""
+        return self.stopped or self.state in _POWER_CHANGES
 
     @property
     def attempt(self) -> int:

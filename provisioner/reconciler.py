@@ -15,7 +15,7 @@ from controller.api.labels import PROVISIONER_MANAGER
 from controller.api.reasons import Reason
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
-from controller.runtime.errors import ApiError, NotFound
+from controller.runtime.errors import ApiError, Conflict, NotFound
 from controller.runtime.events import Recorder
 from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
@@ -36,11 +36,23 @@ from provisioner.pools import REQUESTED_TAG, Pool
 from provisioner.quota import Quotas
 from provisioner.refusal import Refusal, is_final, refusal_of, refused
 from provisioner.repair import repair
+from provisioner.replacements import Replacements
 from provisioner.requested import Answers
 from provisioner.sizes import Sizes
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.status import events_for, new_status, phases_over
-from provisioner.steps import Action, CloudAction, CreatePool, DeleteClaim, Fleet, Observed, OnClaim, Step, earliest
+from provisioner.steps import (
+    Action,
+    CloudAction,
+    CreatePool,
+    DeleteClaim,
+    Fleet,
+    Observed,
+    OnClaim,
+    PatchClaim,
+    Step,
+    earliest,
+)
 from provisioner.times import now
 from provisioner.verdict import is_failure
 
@@ -87,9 +99,10 @@ class Reconciler:
         self._policy, self._sizes, self._place = policy, sizes, place
         self._pauses: Pauses[Fault] = Pauses()
         self._refusals: Pauses[Refusal] = Pauses()
+        self._unmarked: Pauses[Refusal] = Pauses()
         self._aborts = Aborts()
         self._states: dict[str, str] = {}
-        self._health = Health(nodes)
+        self._health, self._replacements = Health(nodes), Replacements()
         self._unavailable, self._answers = Unavailable(), Answers()
         self._performer = Performer(
             client, api, snapshot, recorder, self._pauses, self._aborts, quotas, self._unavailable, self._answers
@@ -108,11 +121,12 @@ class Reconciler:
         if not found:
             self._forget(name)
             return await self._collector.collect(name)
-        self._collector.forget(name)
-        claims = ours(found, self._snapshot.get(name))
+        pool = self._snapshot.get(name)
+        claims = ours(found, pool)
         if not claims:
             self._forget(name)
-            return DONE
+            return await self._collector.collect(name) if pool is not None and pool.claim_uid else DONE
+        self._collector.forget(name)
         holder = f"{claims[0][0].resource.kind} {name}"
         results = [
             await self._tend(kind, obj, rival=holder if place else "") for place, (kind, obj) in enumerate(claims)
@@ -164,23 +178,34 @@ class Reconciler:
 
     async def _perform(self, seen: Observed, action: Action) -> Observed | Refusal | None:
         """What is seen after the action, or why the API server refuses it; None when the claim has been let go."""
-        name = seen.claim.name
+        name, dispensable = seen.claim.name, isinstance(action, PatchClaim) and action.dispensable
         writes = not isinstance(action, CloudAction) or isinstance(action, CreatePool)
         if writes and (held := self._refusals.current(name)) is not None:
-            return held[0]
+            return replace(seen, unmarked=True) if dispensable else held[0]
         if isinstance(action, DeleteClaim):
             self._health.deletes(seen.claim, action.reason)
+            if action.reason is Reason.GPUS_NOT_ADVERTISED:
+                self._replacements.give_up(seen.claim)
         try:
             return await self._performer.perform(seen, action)
         except ApiError as error:
             if isinstance(action, OnClaim) and is_gone(error, name):
                 return None  # the claim went while we looked at it; the news of that is on its way
-            if not is_final(error):
+            if isinstance(error, Conflict) or not (dispensable or is_final(error)):
                 raise
             log.warning("the API server refuses: %s", error, extra=fields(action=type(action).__name__))
             refusal = refusal_of(action, error)
+            metrics.REFUSALS.labels(refusal.object).inc()
+            if dispensable:
+                return self._without(seen, refusal)
             self._refusals.fail(name, refusal)
             return refusal
+
+    def _without(self, seen: Observed, refusal: Refusal) -> Observed:
+        """Goes on without a note on the claim, for a while or for good; that is told."""
+        self._unmarked.fail(seen.claim.name, refusal)
+        self._recorder.event(seen.stored, type="Warning", reason=Reason.OBJECT_REFUSED, note=refusal.text)
+        return replace(seen, unmarked=True)
 
     def _refusal_wait(self, name: str) -> float:
         held = self._refusals.current(name)
@@ -207,22 +232,24 @@ class Reconciler:
             blind=snapshot.fault,
             answered=self._answers.of(name),
             rival=rival,
+            unmarked=self._unmarked.current(name) is not None,
             holds=self._unavailable.view(),
             pool_count=snapshot.count(),
             nodeless=0.0 if rival else self._health.nodeless(name, missed=not nodes and not _stopped(pool)),
             unready=(unready := 0.0 if rival else self._health.unready(name, nodes, expected=_stands(pool))),
-            replaced=self._health.replaced(claim),
+            replaced=self._replacements.against(claim),
             fleet=self._health.fleet() if unready else Fleet(),
         )
 
     def _learn(self, claim: Claim, pool: Pool | None) -> None:
-        """What this claim's launches tell: of its own requests, and of offerings for all others."""
+        """What this claim tells: of its own requests, of offerings for all others, of its owner's bad luck."""
+        self._replacements.learn(claim)
         if pool is not None and (asked := pool.tags.get(REQUESTED_TAG)):
             self._answers.note(claim.name, asked)
         if (failure := failure_of(claim)) is not None:
-            self._unavailable.learn(failure.holds)
+            self._unavailable.learn(failure.holds, self._now())
         if pool is not None and pool.succeeded and (asked := pool.tags.get(REQUESTED_TAG)):
-            self._unavailable.succeeded(pool.offering, self._sizes, asked)
+            self._unavailable.succeeded(pool.offering, self._sizes, asked, self._now())
 
     @staticmethod
     def _now() -> datetime:
@@ -277,7 +304,7 @@ class Reconciler:
         metrics.CLAIMS.labels(state).inc()
 
     def _forget(self, name: str) -> None:
-        for memory in (self._pauses, self._refusals):
+        for memory in (self._pauses, self._refusals, self._unmarked):
             memory.end(name)
         self._aborts.forget(name)
         self._answers.forget(name)

@@ -10,7 +10,7 @@ from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.runtime.errors import ApiError
 from provisioner.departure import departing, stage_shown
-from provisioner.steps import Action, DeleteClaim, DeleteNode, DrainNode, Observed, PatchNode, Step
+from provisioner.steps import Action, DeleteClaim, DeleteNode, DrainNode, Observed, PatchClaim, PatchNode, Step
 from provisioner.texts import headline
 from provisioner.verdict import sum_up
 
@@ -18,6 +18,7 @@ _PASSING: Final = frozenset({401, 404, 408, 409, 410, 429})
 """4xx that a later look or another attempt may well answer otherwise."""
 
 _WORDS: Final = 700
+_FIX: Final = "change the policy, quota or role it names"
 _DENIAL: Final = re.compile(r"denied (?:the )?request: ")
 """What admission policies and webhooks put between their own names and what they have to say."""
 
@@ -29,10 +30,18 @@ class Refusal:
     Attributes:
         what: what was not done.
         why: the API server's own words.
+        object: whom it was to be done to, as one of `metrics.REFUSABLE`.
     """
 
     what: str
     why: str
+    object: str = "claim"
+
+    @property
+    def text(self) -> str:
+        """The refusal for people: the headline, then the API server's words in full."""
+        cause = _DENIAL.split(self.why)[-1]
+        return headline(self.what, cause, Reason.OBJECT_REFUSED, _FIX) + f"\n{self.why}"
 
 
 def is_final(error: ApiError) -> bool:
@@ -42,7 +51,13 @@ def is_final(error: ApiError) -> bool:
 
 def refusal_of(action: Action, error: ApiError) -> Refusal:
     """The refusal an error states."""
-    return Refusal(_what(action), shorten(error.message or error.reason or str(error.status), _WORDS))
+    return Refusal(_what(action), shorten(error.message or error.reason or str(error.status), _WORDS), _object(action))
+
+
+def _object(action: Action) -> str:
+    if isinstance(action, DrainNode):
+        return "pods"
+    return "node" if isinstance(action, PatchNode | DeleteNode) else "claim"
 
 
 def _what(action: Action) -> str:
@@ -50,9 +65,11 @@ def _what(action: Action) -> str:
         case PatchNode(node) | DeleteNode(node):
             return f"Node {node} cannot be changed"
         case DrainNode(node):
-            return f"The pods of node {node} cannot be listed"
+            return f"Pods and volumes of node {node} cannot be read"
         case DeleteClaim():
             return "The claim, whose instance is gone, cannot be deleted"
+        case PatchClaim(dispensable=True):
+            return "A note on the claim cannot be written, which holds nothing up"
         case _:
             return "The claim cannot be changed"
 
@@ -62,10 +79,7 @@ def refused(seen: Observed, step: Step, refusal: Refusal, wait: float) -> Step:
 
     A claim that has all it asked for stays Ready; only one whose instance is gone does not.
     """
-    reason = Reason.OBJECT_REFUSED
-    cause = _DENIAL.split(refusal.why)[-1]
-    text = headline(refusal.what, cause, reason, "change the policy, quota or role it names") + f"\n{refusal.why}"
-    conditions = _conditions(seen, step, Condition(READY, FALSE, reason, text))
+    conditions = _conditions(seen, step, Condition(READY, FALSE, Reason.OBJECT_REFUSED, refusal.text))
     return replace(step, conditions=conditions, action=None, requeue_after=wait)
 
 

@@ -16,7 +16,12 @@ from provisioner.texts import headline
 from provisioner.times import in_words, seconds_since
 
 _NOT_FOR_NODES: Final = frozenset(
-    {labels.LAUNCH_FAILURE, labels.LAUNCH_REQUESTED, "kubectl.kubernetes.io/last-applied-configuration"}
+    {
+        labels.LAUNCH_FAILURE,
+        labels.LAUNCH_REQUESTED,
+        labels.GPU_REPLACEMENTS,
+        "kubectl.kubernetes.io/last-applied-configuration",
+    }
 )
 
 

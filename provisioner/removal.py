@@ -2,7 +2,7 @@
 
 from controller.runtime.logs import get_logger
 from provisioner.calls import Aborts
-from provisioner.errors import CloudError, ErrorKind
+from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.pools import CANCELING, CREATING, DELETING, Pool
 from provisioner.snapshot import PoolApi, Snapshot
 
@@ -15,7 +15,7 @@ async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Po
     """Has the cloud remove a pool; one that is still being made is stopped first and removed by a later call.
 
     Only the pool as it was seen is removed, and only a creation is stopped: one that another replica has since removed,
-    or made anew, is looked at again instead.
+    or made anew, is looked at again instead. One that only goes on changing is left alone for a while.
 
     Returns:
         Whether the removal itself was asked for.
@@ -38,8 +38,11 @@ async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Po
         if error.kind is not ErrorKind.EXISTS:
             raise
         log.info("agent pool %s has changed since it was read: %s", name, error)
-        await look(api, snapshot, name)
-        return False
+        fresh = await look(api, snapshot, name)
+        if fresh is None or fresh != pool:
+            return False
+        text = "the pool changes faster than it is read"
+        raise CloudError(Fault(ErrorKind.CONFLICT, error.fault.code, text), status=error.status) from error
     log.info("removal of agent pool %s asked for", name)
     snapshot.mark(name, DELETING)
     return True

@@ -15,7 +15,8 @@ from provisioner.initialization import lacking
 from provisioner.nodes import Node
 from provisioner.pools import belongs
 from provisioner.registration import node_of
-from provisioner.steps import DeleteClaim, Observed
+from provisioner.replacements import noted_row, with_claim
+from provisioner.steps import DeleteClaim, Observed, PatchClaim
 from provisioner.times import in_words, seconds_since
 
 _MOST_UNREADY: Final = 0.2
@@ -57,10 +58,11 @@ def repair(seen: Observed) -> Repair:
     return Repair(DeleteClaim(Reason.NODE_UNHEALTHY, note))
 
 
-def without_gpus(seen: Observed) -> DeleteClaim | None:
+def without_gpus(seen: Observed) -> PatchClaim | DeleteClaim | None:
     """The replacement of a node that has not shown its GPUs in time; None for any other node, and after enough of them.
 
-    The next one may come from another host; if it lacks them too, more of the same cost money and help nobody.
+    The next one may come from another host; if it lacks them too, more of the same cost money and help nobody. So the
+    claim is counted before it goes.
     """
     claim, node, limit = seen.claim, node_of(seen), seen.policy.initialization_deadline
     registered = claim.conditions.get(claim.kind.registered)
@@ -70,8 +72,11 @@ def without_gpus(seen: Observed) -> DeleteClaim | None:
     if lack is None or lack[0] is not Reason.GPUS_NOT_ADVERTISED or not _stands(seen):
         return None
     late = seconds_since(registered.last_transition_time, seen.now) >= limit
-    if not late or seen.replaced >= seen.policy.gpu_replacements or _marked(seen, node):
+    if not late or len(seen.replaced.claims) >= seen.policy.gpu_replacements or _marked(seen, node):
         return None
+    if claim.uid not in noted_row(claim).claims and not seen.unmarked:
+        counted = with_claim(seen.replaced, claim).text
+        return PatchClaim({"annotations": {labels.GPU_REPLACEMENTS: counted}}, dispensable=True)
     return DeleteClaim(Reason.GPUS_NOT_ADVERTISED, f"After {in_words(limit)} {lack[1]}; another node is tried")
 
 

@@ -7,9 +7,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from controller.runtime.options import CommonOptions, add_common_options, boolean, duration, one_of, option
+from controller.runtime.options import (
+    CommonOptions,
+    add_common_options,
+    boolean,
+    durations,
+    one_of,
+    option,
+    whole_numbers,
+)
 from provisioner.offerings import Place
 from provisioner.policy import Policy
+from provisioner.replacements import MOST_REPLACEMENTS
 from provisioner.wish import parse_tags
 
 
@@ -75,25 +84,49 @@ _AZURE_OPTIONS: Final = (
     ("--azure-resource-group", "ARM_RESOURCE_GROUP", "Resource group of the AKS cluster, not that of its nodes"),
     ("--azure-cluster-name", "AZURE_CLUSTER_NAME", "Name of the AKS cluster"),
 )
-_SHORTEST_INTERVAL: Final = 0.1
-
+_DAY: Final = durations("1s", "24h")
 _DEADLINES: Final = (
-    ("--launch-deadline", "30m", "How long an agent pool may take before the claim says so"),
-    ("--request-deadline", "150s", "How long an unanswered request for an agent pool may yet be carried out"),
-    ("--registration-deadline", "20m", "How long a node may take to join before the claim says so"),
-    ("--initialization-deadline", "20m", "How long a node may take to be usable before the claim says so"),
-    ("--drain-deadline", "1h", "How long disruption budgets may hold up the removal of a deleted claim's node"),
-    ("--termination-deadline", "30m", "How long the removal of a claim may take before the claim says so"),
-    ("--repair-deadline", "15m", "How long an initialized node may be not Ready before it is replaced; 0s for ever"),
-    ("--launch-retry-initial", "30s", "Pause after the first failed launch, doubled after each further one"),
-    ("--launch-retry-max", "5m", "Longest pause between two launches of one claim"),
-    ("--launch-rest", "1h", "Pause between two launches of a claim whose launches failed --launch-attempts times"),
-    ("--orphan-grace", "5m", "Age of an agent pool without a claim before it is removed"),
+    ("--launch-deadline", "30m", _DAY, "How long an agent pool may take before the claim says so"),
+    (
+        "--request-deadline",
+        "150s",
+        durations("5s", "1h"),
+        "How long an unanswered request for an agent pool may yet be carried out",
+    ),
+    ("--registration-deadline", "20m", _DAY, "How long a node may take to join before the claim says so"),
+    ("--initialization-deadline", "20m", _DAY, "How long a node may take to be usable before the claim says so"),
+    (
+        "--drain-deadline",
+        "1h",
+        durations("0s", "168h"),
+        "How long disruption budgets may hold up the removal of a deleted claim's node",
+    ),
+    ("--termination-deadline", "30m", _DAY, "How long the removal of a claim may take before the claim says so"),
+    (
+        "--repair-deadline",
+        "15m",
+        durations("0s", "24h"),
+        "How long an initialized node may be not Ready before it is replaced; 0s for ever",
+    ),
+    (
+        "--launch-retry-initial",
+        "30s",
+        durations("100ms", "1h"),
+        "Pause after the first failed launch, doubled after each further one",
+    ),
+    ("--launch-retry-max", "5m", durations("100ms", "24h"), "Longest pause between two launches of one claim"),
+    (
+        "--launch-rest",
+        "1h",
+        durations("1s", "168h"),
+        "Pause between two launches of a claim whose launches failed --launch-attempts times",
+    ),
+    ("--orphan-grace", "5m", _DAY, "Age of an agent pool without a claim before it is removed"),
 )
 
 
-def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
-    """Settings out of the command line and the environment; ends the process with usage when they are wrong."""
+def command_line() -> argparse.ArgumentParser:
+    """The options of the provisioner, with the environment's values for defaults."""
     parser = argparse.ArgumentParser(prog="kaito-provisioner", description="Makes AKS agent pools for node claims.")
     add_common_options(parser)
     for flag, variable, what in _AZURE_OPTIONS:
@@ -124,8 +157,9 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
     )
     option(parser, "--azure-subnet-id", default="", help="Subnet of the nodes' pools; the cluster's own if absent")
     option(parser, "--azure-tags", parse=parse_tags, default="", help="Azure tags of every pool: name=value,name=value")
-    option(parser, "--arm-poll-interval", parse=_interval, default="4s", help="Pause between readings of busy pools")
-    option(parser, "--arm-idle-interval", parse=_interval, default="5m", help="Pause between readings of idle pools")
+    for flag, default, longest, state in (("poll", "4s", "5m", "busy"), ("idle", "5m", "1h", "idle")):
+        what = f"Pause between readings of {state} pools"
+        option(parser, f"--arm-{flag}-interval", parse=durations("100ms", longest), default=default, help=what)
     option(
         parser,
         "--expire-claims",
@@ -133,18 +167,32 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
         default=False,
         help="Delete a claim that is older than its spec.expireAfter, which the CRD of NodeClaims sets to 720h",
     )
-    option(parser, "--pool-limit", parse=_positive, default="100", help="Agent pools AKS allows in the cluster")
-    option(parser, "--launch-attempts", parse=_positive, default="20", help="Failed launches after which a claim rests")
+    option(
+        parser,
+        "--pool-limit",
+        parse=whole_numbers(1, 1000),
+        default="100",
+        help="Agent pools AKS allows in the cluster",
+    )
+    what = "Failed launches after which a claim rests"
+    option(parser, "--launch-attempts", parse=whole_numbers(1, 1000), default="20", help=what)
     option(
         parser,
         "--gpu-replacements",
-        parse=_count,
+        parse=whole_numbers(0, MOST_REPLACEMENTS),
         default="1",
         help="Nodes in a row that one Workspace has replaced because their GPUs do not appear in time; 0 for none",
     )
-    option(parser, "--workers", parse=_positive, default="16", help="Claims worked on at the same time")
-    for flag, default, what in _DEADLINES:
-        option(parser, flag, parse=duration, default=default, help=what)
+    what = "Claims worked on at the same time"
+    option(parser, "--workers", parse=whole_numbers(1, 1000), default="16", help=what)
+    for flag, default, within, what in _DEADLINES:
+        option(parser, flag, parse=within, default=default, help=what)
+    return parser
+
+
+def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
+    """Settings out of the command line and the environment; ends the process with usage when they are wrong."""
+    parser = command_line()
     return _settings(parser, parser.parse_args(arguments))
 
 
@@ -182,19 +230,3 @@ def _settings(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Sett
         idle_interval=given["arm_idle_interval"],
         workers=given["workers"],
     )
-
-
-def _interval(text: str) -> float:
-    if (seconds := duration(text)) < _SHORTEST_INTERVAL:
-        raise ValueError("expected a duration of at least 100ms")
-    return seconds
-
-
-def _count(text: str) -> int:
-    return 0 if text == "0" else _positive(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise ValueError("expected a whole number from 1 to 1000")
-    return int(text)

@@ -16,6 +16,7 @@ from provisioner.nodes import Node
 from provisioner.offerings import Offering, Place
 from provisioner.policy import Policy
 from provisioner.pools import Pool
+from provisioner.replacements import Row
 from provisioner.sizes import Sizes
 
 
@@ -64,7 +65,8 @@ class Observed:
         claim: the same, typed.
         pool: the agent pool of the claim's name; None when none is known.
         pools_known: whether the cloud has been read at all; without it `pool` means nothing.
-        confirmed_gone: whether the cloud was just asked about this very pool and said there is none.
+        confirmed: whether the cloud was just asked about this very pool.
+        confirmed_gone: whether it then said that there is none.
         nodes: every node of the agent pool.
         now: the present moment, UTC.
         policy: deadlines and delays.
@@ -74,7 +76,7 @@ class Observed:
         pool_count: agent pools of the whole cluster.
         nodeless: seconds for which this process has seen no node of the pool, whatever its state unless it is stopped.
         unready: seconds for which this process has seen nodes of the pool and none of them Ready.
-        replaced: nodes in a row that were replaced for the claim's owner because they lacked GPUs.
+        replaced: other claims in a row whose nodes were replaced for the same owner because they lacked GPUs.
         fleet: how all nodes are doing; counted only for one that is not Ready.
         fault: the last call to the cloud for this claim failed, and none may be made before `fault_wait` is over.
         fault_wait: seconds to wait before the failed call is repeated.
@@ -82,6 +84,7 @@ class Observed:
         answered: moments of the claim's requests for a pool that are known to be over.
         drained: by node name, what a drain made just now has left.
         rival: the claim of another kind that holds the name; pool and nodes are that one's, and not shown here.
+        unmarked: whether the API server refuses what is only noted on the claim, so that all goes on without it.
     """
 
     stored: Json
@@ -97,8 +100,9 @@ class Observed:
     pool_count: int = 0
     nodeless: float = 0.0
     unready: float = 0.0
-    replaced: int = 0
+    replaced: Row = field(default_factory=Row)
     fleet: Fleet = field(default_factory=Fleet)
+    confirmed: bool = False
     confirmed_gone: bool = False
     fault: Fault | None = None
     fault_wait: float = 0.0
@@ -106,6 +110,7 @@ class Observed:
     answered: frozenset[str] = frozenset()
     drained: Mapping[str, Drain] = field(default_factory=dict)
     rival: str = ""
+    unmarked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +120,12 @@ class PatchClaim:
     Attributes:
         metadata: what is to change.
         warning: reason and text of an event that tells of the change; None for a change nobody needs to hear of.
+        dispensable: whether everything goes on without the change where the API server refuses it.
     """
 
     metadata: Json
     warning: tuple[Reason, str] | None = None
+    dispensable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,13 +84,16 @@ def _await_request(seen: Observed, until: datetime) -> Step:
 
 
 def _announce(seen: Observed) -> Step | None:
-    """Writes down when the claim's own grace for pods ends, once (kubernetes-sigs/karpenter core v1)."""
+    """Writes down when the claim's own grace for pods ends, once (kubernetes-sigs/karpenter core v1).
+
+    The moment counts whether or not it can be written down.
+    """
     claim = seen.claim
-    if not claim.termination_grace or labels.TERMINATION_TIMESTAMP in claim.annotations:
+    if not claim.termination_grace or labels.TERMINATION_TIMESTAMP in claim.annotations or seen.unmarked:
         return None
     end = rfc3339(drain_end(seen))
     warning = (Reason.TERMINATION_GRACE_PERIOD_EXPIRING, f"The node is removed by {end}, whatever pods are on it")
-    return _do(seen, PatchClaim({"annotations": {labels.TERMINATION_TIMESTAMP: end}}, warning))
+    return _do(seen, PatchClaim({"annotations": {labels.TERMINATION_TIMESTAMP: end}}, warning, dispensable=True))
 
 
 def drain_end(seen: Observed) -> datetime:

@@ -1,7 +1,10 @@
 """Moments as the API server writes them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
+
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""How far the clocks of two machines may be apart."""
 
 _NO_SUCH_YEAR: Final = 9000
 """Moments end with the year 9999; one near that, to which a delay is added, is none any more."""
@@ -32,6 +35,12 @@ def seconds_since(text: str, now: datetime) -> float:
     """Seconds from a stored moment to now, never negative; 0 when the text is no moment."""
     moment = parse_time(text)
     return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
+
+
+def lies_ahead(text: str, now: datetime) -> bool:
+    """Whether a stored moment is further ahead than clocks differ: it was written before a clock was set back."""
+    moment = parse_time(text)
+    return moment is not None and moment - now > CLOCKS_DIFFER
 
 
 def in_words(seconds: float) -> str:

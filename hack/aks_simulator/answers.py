@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from controller.api.json import Json
-from hack.aks_simulator import bodies, pools, quota
+from hack.aks_simulator import bodies, pools, power, quota
 from hack.aks_simulator.context import Context
 from hack.aks_simulator.errors import RefusalError, arm, detail_body
 from hack.aks_simulator.faults import Effects, spend
@@ -16,6 +16,12 @@ from hack.aks_simulator.scenario import Cancel, Fail, Hang, NodeTrouble, SkuUnav
 from hack.aks_simulator.values import Operation, World
 
 _VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+_DEEDS: Final = {
+    "put_pool": "creating or updating an agent pool",
+    "delete_pool": "deleting an agent pool",
+    "abort_pool": "aborting an agent pool operation",
+    "delete_machines": "deleting machines",
+}
 _STARTING_EFFECTS: Final = (Fail, Cancel, Hang, NodeTrouble, SkuUnavailable)
 
 
@@ -88,6 +94,9 @@ def answer(world: World, context: Context, call: Call, effects: Effects) -> tupl
     match call.target.operation:
         case "put_pool" | "delete_pool" | "abort_pool" | "delete_machines":
             return _change(world, context, call, effects)
+        case "stop_cluster" | "start_cluster":
+            started = power.switch(world, context, "Stopped" if call.target.operation == "stop_cluster" else "Running")
+            return started.world, Answer(202, operation=started.operation.id, location=True)
         case "get_operation" | "get_result":
             return world, _operation(world, context, call)
         case _:
@@ -109,6 +118,7 @@ def _check_version(call: Call) -> None:
 def _change(world: World, context: Context, call: Call, effects: Effects) -> tuple[World, Answer]:
     conditions = call.conditions if call.api_version >= bodies.ETAG_VERSION else Conditions()
     change = Change(call.target.pool, conditions, effects)
+    power.check_power(world, _DEEDS[call.target.operation])
     started: Started | None
     match call.target.operation:
         case "put_pool":

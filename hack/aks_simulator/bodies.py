@@ -7,7 +7,7 @@ from controller.api.json import Json
 from hack.aks_simulator.context import Context
 from hack.aks_simulator.errors import detail_body
 from hack.aks_simulator.settings import PROVIDER, Settings
-from hack.aks_simulator.values import Operation, Pool, Vm, World
+from hack.aks_simulator.values import Operation, Pool, Vm, World, power_operation
 
 ETAG_VERSION: Final = "2024-09-01"
 """First api-version that knows eTags, conditional headers and `status.provisioningError` (azure-rest-api-specs)."""
@@ -50,8 +50,8 @@ def cluster_body(world: World, settings: Settings, api_version: str) -> Json:
         "sku": {"name": "Base", "tier": "Standard"},
         "identity": {"type": "SystemAssigned"},
         "properties": {
-            "provisioningState": "Succeeded",
-            "powerState": {"code": "Running"},
+            "provisioningState": changing.verb if (changing := power_operation(world)) else "Succeeded",
+            "powerState": {"code": world.power},
             "kubernetesVersion": minor,
             "currentKubernetesVersion": settings.kubernetes_version,
             "dnsPrefix": settings.cluster,

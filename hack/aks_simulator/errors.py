@@ -97,6 +97,14 @@ def busy(pool: str, verb: str) -> RefusalError:
     return RefusalError(409, "OperationNotAllowed", message)
 
 
+def power_state(power: str, deed: str) -> RefusalError:
+    """The whole cluster is stopped, or runs already; the words are those AKS refuses to stop a stopped cluster with."""
+    message = (
+        f"managed cluster is in Provisioning State(Succeeded) and Power State({power}), {deed} cannot be performed"
+    )
+    return RefusalError(400, "OperationNotAllowed", message)
+
+
 def size_not_supported(size: str, subscription: str, location: str) -> RefusalError:
     """The region does not offer the VM size, or no longer."""
     message = (

@@ -11,6 +11,7 @@ from hack.aks_simulator.values import (
     Operation,
     Pool,
     World,
+    power_operation,
     running_operation,
     with_operation,
     with_pool,
@@ -25,6 +26,7 @@ def advance(world: World, context: Context) -> World:
     """The world as it is at `context.now`. Idempotent; loses nothing however late it is called."""
     for name in tuple(world.pools):
         world = _advance_pool(world, context, name)
+    world = _advance_power(world, context)
     old = [
         operation.id
         for operation in world.operations.values()
@@ -67,6 +69,14 @@ def _instants(world: World, context: Context) -> Iterator[float]:
         for vm in pool.vms:
             if vm.boots_at is not None:
                 yield from (vm.boots_at + step for step in node_steps)
+
+
+def _advance_power(world: World, context: Context) -> World:
+    """The change of the whole cluster ends with the last of its pools; no other operation can run meanwhile."""
+    operation = power_operation(world)
+    if operation is None or any(running_operation(world, pool) for pool in world.pools.values()):
+        return world
+    return with_operation(world, replace(operation, ends=context.now, finished=context.now))
 
 
 def _advance_pool(world: World, context: Context, name: str) -> World:

@@ -21,6 +21,8 @@ _ROUTES: Final = tuple(
     (method, re.compile(pattern, re.IGNORECASE), operation)
     for method, pattern, operation in (
         ("GET", _CLUSTER, "get_cluster"),
+        ("POST", rf"{_CLUSTER}/stop", "stop_cluster"),
+        ("POST", rf"{_CLUSTER}/start", "start_cluster"),
         ("GET", rf"{_CLUSTER}/agentPools", "list_pools"),
         ("GET", _POOL, "get_pool"),
         ("PUT", _POOL, "put_pool"),

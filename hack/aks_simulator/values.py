@@ -11,7 +11,8 @@ from typing import Final, Literal
 from controller.api.json import Json
 
 Fate = Literal["Succeeded", "Failed", "Canceled"]
-OperationKind = Literal["create", "update", "delete", "delete-machines", "abort"]
+OperationKind = Literal["create", "update", "delete", "delete-machines", "abort", "cluster"]
+Power = Literal["Running", "Stopped"]
 NodeFaultKind = Literal["never_registers", "never_ready", "no_gpu"]
 
 STABLE_STATES: Final = frozenset({"Succeeded", "Failed", "Canceled"})
@@ -155,6 +156,8 @@ class World:
         pools: by lower-case name.
         operations: by id.
         uses: how often each scenario rule with a `times` limit has acted, by rule id.
+        power: whether the cluster is meant to run.
+        power_operation: id of the operation that last stopped or started the cluster, empty for none.
     """
 
     seed: str
@@ -162,6 +165,8 @@ class World:
     pools: Mapping[str, Pool] = field(default_factory=dict)
     operations: Mapping[str, Operation] = field(default_factory=dict)
     uses: Mapping[str, int] = field(default_factory=dict)
+    power: Power = "Running"
+    power_operation: str = ""
 
 
 def fresh_id(world: World) -> tuple[World, str]:
@@ -192,3 +197,9 @@ def with_operation(world: World, operation: Operation) -> World:
 def running_operation(world: World, pool: Pool) -> Operation | None:
     """The operation that runs on a pool."""
     return world.operations.get(pool.operation) if pool.operation else None
+
+
+def power_operation(world: World) -> Operation | None:
+    """The operation that is stopping or starting the whole cluster."""
+    operation = world.operations.get(world.power_operation)
+    return operation if operation is not None and operation.finished is None else None

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,13 @@ import aiohttp
 
 from controller.api.claims import MACHINE, NODE_CLAIM, Claim, ClaimKind, parse_claim
 from controller.api.json import Json, name_of
-from controller.api.resources import EVENTS, NODES, Resource
+from controller.api.resources import EVENTS, LEASES, NODES, Resource
 from controller.runtime.client import Client
 from controller.runtime.errors import Invalid, NotFound
 from hack.aks_simulator.node_loop import NodeLoop
 from hack.aks_simulator.node_writer import ClientNodeWriter
 from hack.aks_simulator.nodes import CLUSTER_LABEL
-from hack.aks_simulator.scenario import Scenario, parse_scenario
+from hack.aks_simulator.scenario import parse_scenario
 from hack.aks_simulator.settings import Settings
 from hack.aks_simulator.simulator import Simulator
 from hack.aks_simulator.sizes import offered_sizes
@@ -46,9 +46,6 @@ FLAGS = {
     "--orphan-grace": "2s",
     "--request-deadline": "8s",
     "--gpu-replacements": "0",
-    "--leader-elect-lease-duration": "3s",
-    "--leader-elect-renew-deadline": "2s",
-    "--leader-elect-retry-period": "500ms",
     "--azure-credential": "none",
     "--azure-location": "eastus",
 }
@@ -61,6 +58,7 @@ class Process:
     process: asyncio.subprocess.Process
     metrics: str
     health: str
+    release: Callable[[], Awaitable[None]]
     log: list[str] = field(default_factory=list)
 
     async def is_ready(self) -> str:
@@ -79,10 +77,11 @@ class Process:
             return await answer.text()
 
     async def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+        """SIGKILL, and wait for the end; nobody has to wait for its Lease to expire."""
         with suppress(ProcessLookupError):
             self.process.kill()
         await self.process.wait()
+        await self.release()
 
     async def follow(self) -> None:
         """Collects the log."""
@@ -126,7 +125,7 @@ class Bench:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "provisioner", *arguments), stderr=asyncio.subprocess.PIPE, cwd=ROOT
             )
-            made = Process(process, f"http://{metrics}", f"http://{health}")
+            made = Process(process, f"http://{metrics}", f"http://{health}", self._release)
             following = asyncio.create_task(made.follow())
             self.stack.push_async_callback(lambda: asyncio.wait([following]))
             self.stack.push_async_callback(made.kill)
@@ -134,9 +133,14 @@ class Bench:
             await eventually(made.is_ready)
         return made
 
+    async def _release(self) -> None:
+        """Takes away the Lease of whoever led."""
+        with suppress(NotFound):
+            await self.client.delete(LEASES, "kaito-provisioner", namespace=self.namespace)
+
     def scenario(self, **document: Any) -> None:
         """Makes this the cloud's scenario from now on; no document heals everything."""
-        self.simulator.replace_scenario(document)
+        self.simulator.replace_scenario(patient(document))
 
     async def ask(
         self, *, sizes: Iterable[str] = (SIZE,), name: str = "", annotations: dict[str, str] | None = None, **spec: Any
@@ -338,6 +342,11 @@ class Bench:
             return []
 
 
+def patient(document: Json) -> Json:
+    """A scenario whose drains take as long as they need: a busy machine's would fail removals nobody wants to fail."""
+    return {**document, "timing": {"drain_timeout_seconds": 86400, **document.get("timing", {})}}
+
+
 async def _is_refused(client: Client, node: str) -> str:
     """Empty when the API server refuses the client's changes of the node."""
     try:
@@ -351,8 +360,7 @@ async def _is_refused(client: Client, node: str) -> str:
 async def bench(cluster: Cluster, client: Client, namespace: str, **scenario: Any) -> AsyncIterator[Bench]:
     """Everything but the provisioner, which a test starts itself."""
     settings = Settings(cluster=namespace, speed=SPEED, nodes_attached=True)
-    start = parse_scenario(scenario) if scenario else Scenario()
-    simulator = Simulator(settings, SIZES, start)
+    simulator = Simulator(settings, SIZES, parse_scenario(patient(scenario)))
     kubeconfig = await account(cluster, namespace)
     async with AsyncExitStack() as stack, serving(simulator) as url:
         loop = asyncio.create_task(NodeLoop(simulator, ClientNodeWriter(client, settings.node_resource_group)).run())

@@ -10,10 +10,12 @@ from controller.api.json import annotations_of
 from controller.api.reasons import Reason
 from controller.api.resources import NODE_CLAIMS, NODES, VOLUME_ATTACHMENTS
 from controller.runtime.client import Client
-from hack.aks_simulator.pools import Change, put_pool
+from tests.cluster import provisioner_rows as rows
 from tests.cluster.harness import Cluster
+from tests.cluster.provisioner_cloud import scale_to_nothing
 from tests.cluster.provisioner_kit import Bench, bench
 from tests.cluster.provisioner_parts import install_node_claims, run_guarded_pod
+from tests.cluster.provisioner_scenarios import Scenarios
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ async def world(cluster: Cluster, crds: None, client: Client, namespace: str) ->
 
 async def test_a_claims_own_grace_ends_what_a_budget_holds_up(world: Bench, namespace: str) -> None:
     await world.start()
-    name = await world.ask(terminationGracePeriod="4s")
+    name = await world.ask(terminationGracePeriod="10s")
     await world.ready(name)
     await run_guarded_pod(world.client, namespace, name)
     await world.delete(name)
@@ -68,7 +70,9 @@ async def test_a_node_goes_only_when_its_volumes_are_detached(world: Bench) -> N
     await world.gone(name)
 
 
-async def test_an_outage_replaces_nobody_and_one_node_that_stays_silent_is_replaced(world: Bench) -> None:
+async def test_an_outage_replaces_nobody_and_one_node_that_stays_silent_is_replaced(
+    world: Bench, scenarios: Scenarios
+) -> None:
     await world.start(repair_deadline="5s")
     one, other = [await world.ask(), await world.ask()]
     nodes = [(await world.ready(name)).node_name for name in (one, other)]
@@ -76,9 +80,9 @@ async def test_an_outage_replaces_nobody_and_one_node_that_stays_silent_is_repla
     for name in (one, other):
         await world.tells(name, Reason.NODE_REPAIR_BLOCKED)
     assert world.pools() == {one, other}, "both at once are taken for an outage"
+    scenarios.begin(other)
     await says(world, "True", nodes[0])
-    await world.gone(other)
-    await world.tells(other, Reason.NODE_UNHEALTHY)
+    await scenarios.ends(rows.NODE_LOST, other)
     await world.ready(one)
     assert world.pools() == {one}
 
@@ -104,12 +108,7 @@ async def test_a_claim_whose_node_is_lost_while_its_pool_stands_is_given_up(worl
     name = await world.ask()
     claim = await world.ready(name)
     await first.kill()
-    simulator = world.simulator
-    (made,) = (entry["properties"] for entry in simulator.report()["pools"] if entry["name"] == name)
-    kept = {key: made[key] for key in ("vmSize", "nodeLabels", "nodeTaints", "tags")}
-    body = {"properties": {**kept, "count": 0}}
-    simulator.update(put_pool(simulator.advance(), simulator.context(), Change(name), body).world)
-    simulator.changed.set()
+    scale_to_nothing(world, name)
     await world.client.merge(NODES, claim.node_name, {"metadata": {"finalizers": None}})
     await world.node_count(name, 0)
     await world.pool_is(name, "Succeeded")

@@ -24,7 +24,8 @@ KINDS = (MACHINE, NODE_CLAIM)
 RECORDINGS = 3
 TRIES = 4
 SAMPLE = 20
-AT_ONCE = int(os.environ.get("KAITO_CELLS", "24"))
+AT_ONCE = int(os.environ.get("KAITO_CELLS", "0")) or 6 * (os.cpu_count() or 1)
+"""Cells share one process: more of them at once than it can drive would only see one another's pauses."""
 FIRST_SEED = int(os.environ.get("KAITO_SEED", "1"))
 HISTORIES = int(os.environ.get("KAITO_HISTORIES", "1000" if LONG else "40"))
 
@@ -100,6 +101,7 @@ def chosen(found: Iterable[Boundary]) -> list[Boundary]:
     return [each for each in ordered if is_deed(each.call)] + some
 
 
+@pytest.mark.timeout(3600 if LONG else 600)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.resource.plural)
 async def test_a_kill_before_and_after_every_call_leads_to_the_same_end(stage: Stage, kind: ClaimKind) -> None:
     begun = time.monotonic()
@@ -135,13 +137,21 @@ async def test_a_kill_before_and_after_every_call_leads_to_the_same_end(stage: S
     assert not [end.text for end in missed & certain if is_deed(end.call)], "these moments never came"
 
 
-@pytest.mark.timeout(3600 if LONG else 300)
+@pytest.mark.timeout(3600 if LONG else 600)
 async def test_no_history_leaks_or_doubles_a_pool(stage: Stage) -> None:
     begun, gate = time.monotonic(), asyncio.Semaphore(AT_ONCE)
 
+    done: list[int] = []
+
     async def lived(seed: int) -> Outcome:
         async with gate:
-            return await history(stage, plan_of(seed, long=LONG))
+            outcome = await history(stage, plan_of(seed, long=LONG))
+        done.append(seed)
+        if LONG and len(done) % 100 == 0:
+            print(f"figure: {len(done)} of {HISTORIES} histories after {time.monotonic() - begun:.0f} s", flush=True)
+        if outcome.wrong:
+            print(f"figure: seed {seed}: {outcome.wrong}", flush=True)
+        return outcome
 
     outcomes = await asyncio.gather(*(lived(FIRST_SEED + number) for number in range(HISTORIES)))
     seconds, claims = time.monotonic() - begun, sum(each.claims for each in outcomes)

@@ -11,8 +11,8 @@ from controller.api.reasons import Reason
 from controller.api.resources import NODE_CLAIMS
 from controller.runtime.client import Client
 from controller.runtime.errors import Invalid
-from hack.aks_simulator.pools import Change, put_pool
 from tests.cluster.harness import Cluster, eventually
+from tests.cluster.provisioner_cloud import make_pool
 from tests.cluster.provisioner_kit import SIZE, Bench, bench
 from tests.cluster.provisioner_parts import claim_body, install_node_claims, remove_node_claims
 
@@ -154,10 +154,7 @@ async def test_a_pool_of_gpu_provisioner_is_adopted_with_its_node(world: Bench) 
         "kaito.sh/creation-timestamp": "2026-01-01T00-00-00Z",
     }
     properties = {"count": 1, "vmSize": SIZE, "nodeLabels": made, "nodeTaints": ["sku=gpu:NoSchedule"]}
-    simulator = world.simulator
-    started = put_pool(simulator.advance(), simulator.context(), Change(name), {"properties": properties})
-    simulator.update(started.world)
-    simulator.changed.set()
+    make_pool(world, name, properties)
     await world.ask(name=name)
     await world.start()
     claim = await world.ready(name)

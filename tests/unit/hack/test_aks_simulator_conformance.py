@@ -76,7 +76,8 @@ async def test_a_second_creation_with_if_none_match_is_refused(client: Container
     assert refused.value.status_code == 412
 
 
-async def test_a_pool_just_asked_for_is_creating(client: ContainerServiceClient) -> None:
+async def test_a_pool_just_asked_for_is_creating(client: ContainerServiceClient, served: Simulator) -> None:
+    served.replace_scenario({"rules": [{"hang": True}]})
     await start(client)
     assert (await client.agent_pools.get(GROUP, CLUSTER, "ws1")).provisioning_state == "Creating"
 

@@ -9,6 +9,7 @@ from controller.api.claims import MACHINE, parse_claim
 from provisioner.choice import next_choice
 from provisioner.errors import ErrorKind
 from provisioner.history import Failure
+from provisioner.holds import Hold
 from provisioner.offerings import Offering
 from provisioner.policy import Policy
 from provisioner.times import rfc3339
@@ -46,3 +47,16 @@ def test_a_changed_spec_is_tried_at_once() -> None:
 def test_the_rest_ends() -> None:
     view = seen(machine(failure=failed(ErrorKind.POLICY, 3)), policy=FEW, after=7200)
     assert next_choice(view, WISH).after is None
+
+
+def test_a_failure_that_was_noted_before_a_clock_was_set_back_holds_nothing_up() -> None:
+    ahead = Failure(3, rfc3339(at(86400)), ErrorKind.POLICY, Offering(SIZE), spent=3, generation=1)
+    assert after(ahead) is None
+    full = replace(ahead, kind=ErrorKind.QUOTA, holds={"on-demand/region": Hold(ErrorKind.QUOTA, rfc3339(at(86400)))})
+    assert after(full) is None
+
+
+def test_what_was_not_asked_for_waits_for_its_quota_and_not_for_the_budget_of_launches() -> None:
+    looked = Failure(3, rfc3339(at(0)), ErrorKind.QUOTA, Offering(SIZE), spent=3, generation=1, asked=False)
+    assert after(looked) == at(120), "30 s, doubled for each of three looks in a row"
+    assert after(replace(looked, asked=True)) == at(7200)

@@ -53,6 +53,7 @@ def wrapped(code: str, message: str = "text") -> Any:
         (404, flat("NotFound", "Agent Pool not found"), ErrorKind.POOL_NOT_FOUND),
         (409, flat("OperationNotAllowed", BUSY), ErrorKind.CONFLICT),
         (409, flat("Conflict"), ErrorKind.CONFLICT),
+        (400, flat("OperationNotAllowed", "managed cluster is in Power State(Stopped)"), ErrorKind.CONFLICT),
         (0, flat("OperationPreempted", "canceled by a later operation"), ErrorKind.CONFLICT),
         (412, flat("PreconditionFailed"), ErrorKind.EXISTS),
         (400, {"error": "invalid_request", "error_description": "AADSTS70021: no federation"}, ErrorKind.PERMISSION),

@@ -21,7 +21,7 @@ from provisioner.nodes import POOL_INDEX, pool_names
 from provisioner.policy import Policy
 from provisioner.pools import Pool
 from provisioner.snapshot import Snapshot
-from tests.unit.provisioner.builders import NAME, machine, node_claim, node_json, pool
+from tests.unit.provisioner.builders import A_NODE_CLAIM, NAME, machine, node_claim, node_json, pool
 from tests.unit.runtime.scripted_server import Reply, ScriptedServer, answer, page, scripted_server, status
 from tests.unit.virtual_time import run_virtual
 
@@ -46,7 +46,7 @@ class Cloud:
         return self.pools[name]
 
     async def create(self, name: str, body: Json) -> Pool:
-        raise NotImplementedError(name, body)
+        raise AssertionError(f"whoever collects garbage makes no pool: {name}, {body}")
 
     async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
         self.told.append(f"delete {name}{' past budgets' if ignore_disruption_budgets else ''}")
@@ -173,6 +173,8 @@ async def test_a_kind_that_is_not_served_is_no_proof_that_all_claims_are_gone(tm
 
 
 NO_NODE_CLAIM = status(404, "NotFound", f'nodeclaims.karpenter.sh "{NAME}" not found')
+OTHER_CLASS = {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"}
+OF_ANOTHER = node_claim(nodeClassRef=OTHER_CLASS, uid="another")
 FOR_A_NODE_CLAIM = {"kaito-claim-uid": "u", "kaito-claim-kind": "NodeClaim"}
 
 
@@ -182,8 +184,16 @@ FOR_A_NODE_CLAIM = {"kaito-claim-uid": "u", "kaito-claim-kind": "NodeClaim"}
         ((NO_CLAIM, NO_NODE_CLAIM), [f"delete {NAME} past budgets"]),
         ((NO_CLAIM, answer(node_claim())), []),
         ((answer(machine()),), []),
+        ((NO_CLAIM, answer(OF_ANOTHER)), [f"delete {NAME} past budgets"]),
+        ((NO_CLAIM, answer(node_claim(nodeClassRef=OTHER_CLASS, uid="u"))), []),
     ],
-    ids=["no claim of either kind", "its NodeClaim stands", "a Machine of its name stands"],
+    ids=[
+        "no claim of either kind",
+        "its NodeClaim stands",
+        "a Machine of its name stands",
+        "a namesake that asks another provisioner",
+        "the very claim, whomever it asks now",
+    ],
 )
 async def test_a_pool_goes_when_no_kind_of_claim_carries_its_name(
     tmp_path: Path, replies: tuple[Reply, ...], told: list[str]
@@ -269,3 +279,13 @@ async def test_a_node_that_nothing_stands_behind_is_let_go(tmp_path: Path) -> No
         made.nodes._replace([leaving])
         await made.collect()
         assert server.seen[-1].body["metadata"]["finalizers"] == []
+
+
+async def test_a_node_that_another_provisioners_claim_registered_is_not_let_go(tmp_path: Path) -> None:
+    """Its agent pool is not ours, and so none is known."""
+    leaving = node_json(deleting=True, owner="another", owner_kind=A_NODE_CLAIM)
+    async with scene(tmp_path, replies=(NO_CLAIM, answer(OF_ANOTHER))) as (made, server):
+        made.claims._replace([])
+        made.nodes._replace([leaving])
+        await made.collect()
+        assert [each.method for each in server.seen] == ["GET", "GET"]

@@ -1,7 +1,6 @@
 """What is remembered of the nodes' health, on a virtual clock."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from controller.api.json import Json
@@ -11,8 +10,7 @@ from controller.runtime.cache import Informer
 from provisioner.health import Health
 from provisioner.nodes import parse_node
 from provisioner.steps import Fleet
-from provisioner.times import rfc3339
-from tests.unit.provisioner.builders import NAME, at, claim, node, node_json
+from tests.unit.provisioner.builders import NAME, claim, node, node_json
 from tests.unit.virtual_time import run_virtual
 
 NOBODY: Any = None
@@ -74,43 +72,3 @@ def test_who_is_being_replaced_is_forgotten_with_the_claim_or_when_its_node_answ
         return found
 
     assert run_virtual(scenario()) == [("two",), ("one",)]
-
-
-def test_nodes_without_gpus_are_counted_by_owner_until_one_is_good() -> None:
-    made, elsewhere = health(), {"kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "other"}
-    for uid in ("one", "two"):
-        made.deletes(claim(uid=uid), Reason.GPUS_NOT_ADVERTISED)
-    assert made.replaced(claim(uid="three")) == 2, "the next claim of the same Workspace"
-    assert made.replaced(claim(uid="elsewhere", labels=elsewhere)) == 0
-    good = replace(claim(uid="three", done=["Initialized"]), creation_time=rfc3339(at(60)))
-    assert made.replaced(good) == 0
-    assert made.replaced(claim(uid="four")) == 0
-
-
-def test_a_good_node_that_stood_beside_the_bad_one_all_the_time_does_not_end_the_row() -> None:
-    """Else a Workspace of several nodes would have its bad one replaced for ever."""
-    made = health()
-    made.deletes(claim(uid="bad"), Reason.GPUS_NOT_ADVERTISED)
-    made.replaced(claim(uid="sibling", done=["Initialized"]))
-    assert made.replaced(claim(uid="next")) == 1
-
-
-def test_a_deletion_that_has_to_be_repeated_counts_once_and_not_against_itself() -> None:
-    made = health()
-    for _ in range(3):
-        assert made.replaced(claim(uid="bad")) == 0
-        made.deletes(claim(uid="bad"), Reason.GPUS_NOT_ADVERTISED)
-    assert made.replaced(claim(uid="next")) == 1
-
-
-def test_the_count_of_a_claim_without_owner_is_its_own() -> None:
-    made = health()
-    made.deletes(claim(name="one", labels={}), Reason.GPUS_NOT_ADVERTISED)
-    assert [made.replaced(claim(name=name, uid="next", labels={})) for name in ("one", "two")] == [1, 0]
-
-
-def test_owners_are_remembered_within_bounds() -> None:
-    made = health()
-    for number in range(1100):
-        made.deletes(claim(name=f"ws{number}", labels={}), Reason.GPUS_NOT_ADVERTISED)
-    assert [made.replaced(claim(name=name, uid="next", labels={})) for name in ("ws0", "ws1099")] == [0, 1]

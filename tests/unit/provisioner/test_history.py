@@ -72,3 +72,12 @@ def test_a_record_of_an_earlier_release_is_read() -> None:
     text = '{"attempts":2,"time":"2026-08-21T10:00:00Z","kind":"quota","vmSize":"A","code":"","text":""}'
     failure = failure_of(claim(annotations={LAUNCH_FAILURE: text}))
     assert failure == Failure(2, "2026-08-21T10:00:00Z", ErrorKind.QUOTA, Offering("A"))
+
+
+def test_what_was_not_asked_for_is_remembered_but_counts_for_nothing() -> None:
+    first = one_more(claim(), None, Fault(ErrorKind.QUOTA), Offering("A"), time="t", sizes={})
+    assert (first.attempts, first.spent, first.asked) == (0, 0, False)
+    assert failure_of(claim(failure=first)) == first
+    tried = one_more(claim(failure=first), 1, Fault(ErrorKind.SKU), Offering("A"), time="t", sizes={})
+    again = one_more(claim(failure=tried), None, Fault(ErrorKind.QUOTA), Offering("A"), time="t", sizes={})
+    assert (again.attempts, again.spent, again.asked) == (1, 1, False)

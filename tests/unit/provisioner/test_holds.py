@@ -7,10 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import ErrorKind, Fault
-from provisioner.holds import Hold, Holds, Unavailable, after_failure, bounded, choose, merged, scope_of, scopes
+from provisioner.holds import (
+    Hold,
+    Holds,
+    Unavailable,
+    after_failure,
+    bounded,
+    choose,
+    credible,
+    merged,
+    scope_of,
+    scopes,
+)
 from provisioner.offerings import Offering
 from provisioner.policy import FALLBACK_KINDS, Policy
-from provisioner.times import rfc3339
+from provisioner.times import CLOCKS_DIFFER, rfc3339
 from tests.unit.provisioner.builders import SIZE, SIZES, at
 
 POLICY = Policy(retry_initial=30, retry_max=300)
@@ -108,7 +119,7 @@ def test_it_does_not_matter_who_is_heard_first(one: dict[str, Hold], other: dict
 def known(**options: Any) -> Unavailable:
     """A process that knows of one failure of A at second 0."""
     made = Unavailable()
-    made.learn(held(A, 0, **options))
+    made.learn(held(A, 0, **options), at(0))
     return made
 
 
@@ -126,15 +137,35 @@ def test_to_try_what_never_failed_holds_nobody_up() -> None:
 
 def test_a_success_ends_what_was_held_against_it_even_if_an_old_claim_still_remembers() -> None:
     made = known()
-    made.succeeded(A, SIZES, rfc3339(at(40)))
-    made.learn(held(A, 0))
+    made.succeeded(A, SIZES, rfc3339(at(40)), at(90))
+    made.learn(held(A, 0), at(90))
     assert made.view() == {}
-    made.learn(held(A, 50))
+    made.learn(held(A, 50), at(90))
     assert made.view() == held(A, 50), "what fails later is news"
 
 
 def test_a_success_says_nothing_about_what_failed_after_it_was_asked_for() -> None:
     made = Unavailable()
-    made.learn(held(A, 60))
-    made.succeeded(A, SIZES, rfc3339(at(40)))
+    made.learn(held(A, 60), at(90))
+    made.succeeded(A, SIZES, rfc3339(at(40)), at(90))
     assert made.view() == held(A, 60)
+
+
+def test_what_was_noted_before_a_clock_was_set_back_holds_nobody_and_is_replaced_by_what_fails_next() -> None:
+    made = Unavailable()
+    made.learn(held(A, 3600), at(3600))
+    made.learn(held(A, 3600), at(0))
+    made.learn(held(A, 1), at(2))
+    assert made.view() == held(A, 1)
+    made.succeeded(A, SIZES, rfc3339(at(3600)), at(3))
+    assert made.view() == held(A, 1), "nor does a success of that time speak for it"
+
+
+@given(some_holds, st.integers(0, 50))
+def test_no_hold_outlasts_the_longest_wait_of_its_class(holds: dict[str, Hold], second: int) -> None:
+    now = at(second - 3600)
+    kept = [hold.ends(POLICY) for hold in credible(holds, now).values()]
+    assert kept == [], "all of them were noted an hour ahead"
+    later = credible(holds, at(second))
+    longest = at(second + POLICY.retry_max) + CLOCKS_DIFFER
+    assert all((ends := hold.ends(POLICY)) is not None and ends <= longest for hold in later.values())

@@ -23,6 +23,7 @@ BOOT = Taint("boot", "", "NoSchedule")
         ([node(ready=False)], Reason.NODE_NOT_READY),
         ([node(taints=[BOOT])], Reason.STARTUP_TAINTS_EXIST),
         ([node(taints=[Taint("node.kubernetes.io/not-ready", "", "NoExecute")])], Reason.EPHEMERAL_TAINTS_EXIST),
+        ([node(taints=[Taint("readiness.k8s.io/network", "pending", "NoSchedule")])], Reason.EPHEMERAL_TAINTS_EXIST),
         ([node(gpus=0)], Reason.GPUS_NOT_ADVERTISED),
     ],
 )

@@ -133,11 +133,39 @@ OWN, SURGE = node(), node(name="surge")
 def test_only_the_end_of_the_claims_own_last_node_is_the_end_of_the_claim(
     nodes: list[Any], expected: type[Action]
 ) -> None:
-    action = decide(seen(machine(done=ALL, node_name=NODE), pool=pool(), nodes=nodes)).action
+    action = decide(seen(machine(done=ALL, node_name=NODE), pool=pool(), nodes=nodes, confirmed=True)).action
     assert isinstance(action, expected)
     if isinstance(action, PatchNode):
         assert action.node == next(found.name for found in nodes if found.deleting)
         assert action.patch["metadata"]["finalizers"] == [], "it is let go"
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        ({"pool": pool()}, ConfirmPool),
+        ({"pool": pool(), "fault": Fault(ErrorKind.UNAVAILABLE)}, PatchClaim),
+        ({"pool": pool(stopped=True), "confirmed": True}, PatchNode),
+        ({"pool": pool("Stopping"), "confirmed": True}, PatchNode),
+        ({"pool": pool("Starting"), "confirmed": True}, PatchNode),
+        ({"pool": pool(), "confirmed": True}, DeleteClaim),
+        ({"confirmed": True, "confirmed_gone": True}, DeleteClaim),
+    ],
+    ids=[
+        "looked at anew first",
+        "cloud silent: labels only",
+        "stopped",
+        "stopping",
+        "starting",
+        "running",
+        "pool gone too",
+    ],
+)
+def test_a_node_that_goes_with_the_stop_of_its_pool_is_let_go_and_its_claim_stays(
+    view: dict[str, Any], expected: type[Action]
+) -> None:
+    action = decide(seen(machine(done=ALL, node_name=NODE), nodes=[node(deleting=True)], **view)).action
+    assert isinstance(action, expected)
 
 
 def test_a_claim_moves_to_the_node_that_stays() -> None:
@@ -335,14 +363,24 @@ GONE: dict[str, Any] = {"pool": pool(), "nodes": []}
     ("view", "given_up"),
     [
         ({**GONE, "nodeless": 1199}, False),
-        ({**GONE, "nodeless": 1200}, True),
+        ({**GONE, "nodeless": 1200}, False),
+        ({**GONE, "nodeless": 1200, "confirmed": True}, True),
         ({**GONE, "nodeless": 9999, "pool": pool(stopped=True)}, False),
         ({**GONE, "nodeless": 9999, "pool": pool("Updating")}, False),
         ({**GONE, "nodeless": 9999, "blind": Fault(ErrorKind.UNAVAILABLE)}, False),
         ({**GONE, "nodeless": 9999, "nodes": [node(ready=False)]}, False),
         ({**GONE, "nodeless": 9999, "pool": pool(**FOREIGN)}, False),
     ],
-    ids=["missed", "missed for long", "pool stopped", "pool at work", "cloud unseen", "node not ready", "not ours"],
+    ids=[
+        "missed",
+        "looked at anew first",
+        "missed for long",
+        "pool stopped",
+        "pool at work",
+        "cloud unseen",
+        "node not ready",
+        "not ours",
+    ],
 )
 def test_a_claim_whose_pool_stands_without_a_node_is_given_up_after_a_while(
     view: dict[str, Any], *, given_up: bool

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from controller.api.claims import MACHINE
+from controller.api.claims import MACHINE, NODE_CLAIM, ClaimKind
 from controller.api.json import Json
 from controller.api.labels import LAUNCH_REQUESTED
 from controller.api.reasons import Reason
-from controller.api.resources import MACHINES, NODES
+from controller.api.resources import NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 from controller.runtime.errors import Conflict, NotFound
@@ -18,20 +19,20 @@ from controller.runtime.events import Recorder
 from provisioner.calls import Aborts, Pauses
 from provisioner.claims import Claims
 from provisioner.errors import CloudError, ErrorKind, Fault
-from provisioner.history import Failure
+from provisioner.history import Failure, failure_of
 from provisioner.holds import Unavailable
 from provisioner.nodes import POOL_INDEX, pool_names
 from provisioner.offerings import Offering, Place
 from provisioner.performer import Performer
 from provisioner.policy import Policy
 from provisioner.pools import Pool
-from provisioner.quota import Quotas, Usages
+from provisioner.quota import Quotas, Usage, Usages
 from provisioner.reconciler import Reconciler
 from provisioner.requested import Answers
 from provisioner.snapshot import Snapshot
 from provisioner.steps import CreatePool, DeletePool, Observed
 from provisioner.times import rfc3339
-from tests.unit.provisioner.builders import NAME, SIZE, at, machine, pool, seen
+from tests.unit.provisioner.builders import NAME, SIZE, V100, at, machine, node_claim, pool, seen
 from tests.unit.runtime.scripted_server import Reply, ScriptedServer, answer, scripted_server, status
 
 TAKEN = CloudError(Fault(ErrorKind.EXISTS, "PreconditionFailed"), status=412)
@@ -209,16 +210,45 @@ async def test_a_pool_that_was_made_anew_since_it_was_read_is_not_the_one_to_be_
     assert (view.pool, view.fault) == (pool("Creating", attempt=2), None)
 
 
-def reconciler_of(client: Client, cloud: Cloud) -> Reconciler:
-    """A reconciler with nothing in its caches."""
+async def test_a_pool_that_goes_on_changing_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    cloud = Cloud(found=pool(etag="second"))
+    view = await deleted(tmp_path, cloud, pool(etag="first"))
+    assert cloud.told == [f"delete {NAME} True first", "get"]
+    assert view.fault is not None
+    assert (view.fault.kind, view.fault_wait) == (ErrorKind.CONFLICT, 2.0)
+
+
+async def test_a_quota_that_is_used_up_is_no_attempt_and_asks_azure_for_nothing(tmp_path: Path) -> None:
+    async def used_up() -> Usages:
+        return {V100.family.lower(): Usage(6, 6)}
+
+    before = Failure(2, rfc3339(at(-900)), ErrorKind.UNKNOWN, Offering(SIZE), spent=2, generation=1)
+    cloud, stored = Cloud(), machine(failure=before)
+    async with scripted_server(tmp_path) as server:
+        server.script(answer(stored))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            recorder = Recorder(client, controller="test", instance="one")
+            pauses: Pauses[Fault] = Pauses()
+            unavailable, quotas = Unavailable(), Quotas(used_up)
+            does = Performer(client, cloud, snapshot(cloud), recorder, pauses, Aborts(), quotas, unavailable, Answers())
+            await does.perform(seen(stored), ASKED)
+    (patch,) = (each.body["metadata"]["annotations"] for each in server.seen)
+    noted = failure_of(replace(seen(stored).claim, annotations=patch))
+    assert noted is not None
+    assert (noted.attempts, noted.spent, noted.asked, noted.kind) == (2, 2, False, ErrorKind.QUOTA)
+    assert cloud.told == []
+
+
+def reconciler_of(client: Client, cloud: Cloud, policy: Policy | None = None, kind: ClaimKind = MACHINE) -> Reconciler:
+    """A reconciler of claims of one kind, with nothing in its caches."""
     return Reconciler(
         client,
         cloud,
         snapshot(cloud),
-        claims=Claims({MACHINE: Informer(client, MACHINES)}),
+        claims=Claims({kind: Informer(client, kind.resource)}),
         nodes=Informer(client, NODES, indexes={POOL_INDEX: pool_names}),
         recorder=Recorder(client, controller="test", instance="one"),
-        policy=Policy(),
+        policy=policy or Policy(),
         sizes={},
         place=Place(),
         quotas=Quotas(unlimited),
@@ -291,3 +321,39 @@ async def test_a_claim_that_a_policy_lets_nobody_write_to_is_left_in_peace(tmp_p
                 assert done[1].conditions[0].reason == Reason.OBJECT_REFUSED
         assert len(server.seen) == 1, "it is not tried again before its pause is over"
     assert cloud.told == []
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [status(403, "Forbidden", "claims that go are not to be touched"), status(500, "InternalError", "webhook is gone")],
+    ids=["by a policy", "by a webhook that is broken"],
+)
+async def test_a_removal_goes_on_when_the_end_of_its_grace_cannot_be_written_down(
+    tmp_path: Path, refusal: Reply
+) -> None:
+    cloud, stored = Cloud(found=pool()), node_claim(deleted_at=0, terminationGracePeriod="10m")
+    async with scripted_server(tmp_path) as server:
+        server.script(*[refusal] * 9)
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            reconciler = reconciler_of(client, cloud)
+            reconciler._snapshot.learn(NAME, cloud.found)
+            done = await reconciler._advance(seen(stored, pool=cloud.found))
+            assert done is not None
+            assert cloud.told == [f"delete {NAME} True"]
+            assert done[1].action is None
+            told = {reason for _, _, reason, *_ in reconciler._recorder._series}
+            assert Reason.OBJECT_REFUSED in told, "somebody is to hear of it"
+
+
+async def test_a_namesake_that_asks_another_provisioner_keeps_no_pool_of_ours(tmp_path: Path) -> None:
+    other_class = {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"}
+    namesake = node_claim(nodeClassRef=other_class, uid="another", finalizers=[])
+    cloud = Cloud(found=pool())
+    async with scripted_server(tmp_path) as server:
+        server.script(answer(namesake))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            reconciler = reconciler_of(client, cloud, Policy(orphan_grace=0), NODE_CLAIM)
+            reconciler._claims._informers[NODE_CLAIM]._replace([namesake])
+            await reconciler._snapshot.fresh(NAME)
+            await reconciler.reconcile(NAME)
+    assert cloud.told == ["get", f"delete {NAME} True"]

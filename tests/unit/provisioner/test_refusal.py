@@ -1,13 +1,16 @@
 """What the API server refuses stands on the claim, in the phase that cannot go on."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.api.reasons import Reason
 from controller.runtime.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable
 from provisioner.lifecycle import decide
-from provisioner.refusal import Refusal, is_final, refusal_of, refused
-from provisioner.steps import Action, DeleteClaim, Observed, PatchClaim, PatchNode
-from tests.unit.provisioner.builders import NODE, machine, node, pool, seen
+from provisioner.metrics import REFUSABLE
+from provisioner.refusal import is_final, refusal_of, refused
+from provisioner.steps import Action, DeleteClaim, DrainNode, Observed, PatchClaim, PatchNode
+from tests.unit.provisioner.builders import NODE, at, machine, node, pool, seen
 
 ALL = ["Launched", "Registered", "Initialized"]
 DENIED = Forbidden('nodes "n" is forbidden: denied by policy', status=403, reason="Forbidden")
@@ -84,6 +87,21 @@ def test_a_refusal_during_the_deletion_is_shown_at_the_root() -> None:
     assert shown(view)[0]["Ready"] == "False ObjectRefused"
 
 
+@pytest.mark.parametrize(
+    ("action", "what", "object_"),
+    [
+        (PatchNode("n", {"metadata": {}}), "Node n cannot be changed", "node"),
+        (DrainNode("n", at(0)), "Pods and volumes of node n cannot be read", "pods"),
+        (PatchClaim({}), "The claim cannot be changed", "claim"),
+        (PatchClaim({}, dispensable=True), "A note on the claim cannot be written, which holds nothing up", "claim"),
+    ],
+)
+def test_a_refusal_says_what_was_not_done(action: Action, what: str, object_: str) -> None:
+    told = refusal_of(action, DENIED)
+    assert (told.what, told.object) == (what, object_)
+    assert object_ in REFUSABLE
+
+
 @pytest.mark.parametrize("action", [PatchNode("n", {"metadata": {}}), PatchClaim({})])
 def test_a_refusal_without_words_has_its_code_at_least(action: Action) -> None:
-    assert refusal_of(action, ApiError("", status=418)) == Refusal(refusal_of(action, DENIED).what, "418")
+    assert refusal_of(action, ApiError("", status=418)) == replace(refusal_of(action, DENIED), why="418")

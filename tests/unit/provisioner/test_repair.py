@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.claims import Taint
+from controller.api.labels import GPU_REPLACEMENTS
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.lifecycle import decide
 from provisioner.policy import Policy
 from provisioner.repair import repair
-from provisioner.steps import DeleteClaim, DeletePool, DrainNode, Fleet, Observed
+from provisioner.replacements import Row
+from provisioner.steps import DeleteClaim, DeletePool, DrainNode, Fleet, Observed, PatchClaim
 from provisioner.termination import terminate
-from tests.unit.provisioner.builders import FOREIGN, machine, node, pool, seen
+from tests.unit.provisioner.builders import FOREIGN, claim, machine, node, pool, seen
 
 LIMIT = Policy().repair_deadline
 DONE = ("Launched", "Registered", "Initialized")
@@ -100,7 +102,14 @@ def test_however_many_nodes_there_are_an_outage_is_no_reason_to_replace_one(node
 
 
 LATE = Policy().initialization_deadline
-BARE: dict[str, Any] = {"pool": pool(), "nodes": [node(gpus=0)], "after": LATE, "done": DONE[:2]}
+COUNTED = {GPU_REPLACEMENTS: f"{claim().creation_time} {claim().uid}"}
+BARE: dict[str, Any] = {
+    "pool": pool(),
+    "nodes": [node(gpus=0)],
+    "after": LATE,
+    "done": DONE[:2],
+    "marks": COUNTED,
+}
 
 
 def bare(**changes: Any) -> Observed:
@@ -114,16 +123,25 @@ def test_a_node_that_never_shows_its_gpu_is_replaced_in_time() -> None:
     assert (action.reason, "0 of 1 nvidia.com/gpu" in action.note) == (Reason.GPUS_NOT_ADVERTISED, True)
 
 
+def test_it_is_counted_before_it_goes_where_anybody_can_note_it() -> None:
+    action = decide(bare(marks={})).action
+    assert isinstance(action, PatchClaim)
+    assert action.dispensable
+    counted = action.metadata["annotations"][GPU_REPLACEMENTS]
+    assert {GPU_REPLACEMENTS: counted} == COUNTED
+    assert isinstance(decide(bare(marks={}, unmarked=True)).action, DeleteClaim)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"after": LATE - 1},
-        {"replaced": 1},
+        {"replaced": Row(frozenset({"before"}), "t")},
         {"policy": Policy(gpu_replacements=0)},
         {"nodes": [node()]},
         {"nodes": [node(gpus=0, ready=False)]},
         {"done": DONE},
-        {"marks": {"karpenter.sh/do-not-disrupt": "true"}},
+        {"marks": {"karpenter.sh/do-not-disrupt": "true", **COUNTED}},
         {"fault": Fault(ErrorKind.UNAVAILABLE)},
     ],
     ids=[

@@ -87,10 +87,15 @@ def test_what_costs_money_has_a_limit_and_what_takes_nodes_away_must_be_asked_fo
     [
         (["--azure-credential=none"], "--azure-endpoint"),
         (["--azure-cloud=mars"], "public"),
-        (["--workers=0"], "1 to 1000"),
+        (["--workers=0"], "from 1 to 1000"),
         (["--arm-poll-interval=5"], "duration"),
-        (["--arm-poll-interval=0s"], "100ms"),
-        (["--arm-idle-interval=99ms"], "100ms"),
+        (["--arm-poll-interval=0s"], "from 100ms to 5m"),
+        (["--arm-idle-interval=99ms"], "from 100ms to 1h"),
+        (["--request-deadline=1s"], "from 5s to 1h"),
+        (["--request-deadline=150h"], "from 5s to 1h"),
+        (["--orphan-grace=0s"], "from 1s to 24h"),
+        (["--drain-deadline=1000h"], "from 0s to 168h"),
+        (["--gpu-replacements=21"], "from 0 to 20"),
     ],
 )
 def test_a_wrong_value_ends_the_start_with_the_form_expected(

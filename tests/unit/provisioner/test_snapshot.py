@@ -38,13 +38,13 @@ class FakeCloud:
         return self.pools[name]
 
     async def create(self, name: str, body: Json) -> Pool:
-        raise NotImplementedError(name, body)
+        raise AssertionError(f"a snapshot only reads, and made {name}: {body}")
 
     async def delete(self, name: str, *, etag: str = "", ignore_disruption_budgets: bool = False) -> None:
-        raise NotImplementedError(name, ignore_disruption_budgets)
+        raise AssertionError(f"a snapshot only reads, and deleted {name}, {ignore_disruption_budgets=}")
 
     async def abort(self, name: str) -> None:
-        raise NotImplementedError(name)
+        raise AssertionError(f"a snapshot only reads, and stopped {name}")
 
 
 class Run:

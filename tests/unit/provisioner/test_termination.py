@@ -191,6 +191,13 @@ def test_a_claims_own_grace_is_written_down_once_and_told() -> None:
     assert not isinstance(again.action, PatchClaim)
 
 
+def test_a_grace_that_cannot_be_written_down_holds_nothing_up_and_counts_all_the_same() -> None:
+    claim = node_claim(deleted_at=0, **GRACE)
+    assert isinstance(terminate(seen(claim, pool=pool(), unmarked=True)).action, DeletePool)
+    step = terminate(seen(claim, pool=pool(), nodes=[node()], after=601, unmarked=True))
+    assert isinstance(step.action, DeletePool), "its ten minutes for pods are over"
+
+
 @pytest.mark.parametrize(
     ("claim", "after", "drains"),
     [

@@ -53,6 +53,15 @@ async def test_a_volume_of_a_pod_that_stays_to_the_end_is_not_waited_for(tmp_pat
     assert asked[1:] == ["/api/v1/namespaces/a/persistentvolumeclaims/data"]
 
 
+async def test_nor_is_one_that_was_made_with_such_a_pod(tmp_path: Path) -> None:
+    obj = pod()
+    obj["spec"]["volumes"].append({"name": "scratch", "ephemeral": {"volumeClaimTemplate": {}}})
+    listed = answer({"items": [attachment("one", volume="disk")]})
+    found, asked = await attached(tmp_path, [obj], listed, answer({"spec": {"volumeName": "disk"}}))
+    assert found == ()
+    assert asked[1:] == ["/api/v1/namespaces/a/persistentvolumeclaims/p-scratch"], "named after pod and volume"
+
+
 @pytest.mark.parametrize("obj", [pod("data", stays=False), pod("data", over=True)], ids=["leaves", "is over"])
 async def test_a_volume_of_a_pod_that_does_not_stay_is_waited_for(tmp_path: Path, obj: Json) -> None:
     found, asked = await attached(tmp_path, [obj], answer({"items": [attachment("one", volume="disk")]}))
