@@ -43,7 +43,7 @@ async def run(settings: Settings) -> int:
         program.check_ready("listener", lambda: "" if server.listening else "not listening yet")
         program.task("catalog", installation.run)
         program.task("certificates", keeper.run)
-        program.task("listener", lambda: serve(server, settings.drain))
+        program.task("listener", lambda: serve(server, settings.drain, settings.drain_limit))
         return await program.run()
 
 
@@ -60,14 +60,21 @@ def certificates(program: Program, settings: Settings) -> Keeper | Mounted:
     )
 
 
-async def serve(server: WebhookServer, drain: float) -> None:
-    """Serves until cancelled, and `drain` seconds longer: callers learn with a delay that the replica goes."""
+async def serve(server: WebhookServer, drain: float, limit: float) -> None:
+    """Serves until cancelled, and on until nobody calls any more.
+
+    Args:
+        server: what serves.
+        drain: seconds to go on at least: callers learn with a delay that the replica goes.
+        limit: seconds to go on at most, while callers keep idle connections.
+    """
     await server.start()
     try:
         await asyncio.Event().wait()
     finally:
         server.drain()
         await asyncio.sleep(drain)
+        await server.until_left(limit - drain)
         await server.stop()
 
 

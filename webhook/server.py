@@ -16,11 +16,11 @@ from typing import Final, TypeAlias
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from controller.runtime.connections import Door, Places
 from controller.runtime.logs import get_logger
 from controller.runtime.metrics import WEBHOOK_PANICS, webhook_metrics
 from controller.runtime.options import Address
-from webhook.connections import Door, Places
-from webhook.counters import MALFORMED_REQUESTS, count_verdict
+from webhook.counters import CONNECTIONS_REFUSED, MALFORMED_REQUESTS, count_verdict
 from webhook.review import Decide, MalformedReviewError, parse_review, render_answer
 
 MAX_BODY: Final = 8 << 20
@@ -34,7 +34,7 @@ LARGE_SHARE: Final = 4
 """Large bodies of one peer at a time."""
 
 IDLE_SECONDS: Final = 120.0
-"""How long an unused connection is kept; the API server drops its own after 90 s."""
+"""How long an unused connection is kept, whether it was ever used or not; the API server drops its own after 90 s."""
 
 LINGER_SECONDS: Final = 2.0
 """How long the rest of a refused body is read and dropped, so that the refusal reaches its sender."""
@@ -120,7 +120,9 @@ class WebhookServer:
         await self._runner.setup()
         assert self._runner.server is not None
         places = Places(self._limits.connections, self._limits.connections_share)
-        self._door = Door(self._tls, self._runner.server, places, patience=self._limits.arrival)
+        self._door = Door(
+            self._tls, self._runner.server, places, patience=self._limits.arrival, refused=CONNECTIONS_REFUSED.inc
+        )
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
             self._door.connection, self.address.host or None, self.address.port, reuse_address=True
@@ -131,6 +133,19 @@ class WebhookServer:
     def drain(self) -> None:
         """Asks every caller to leave: each answer from now on closes its connection."""
         self._draining = True
+
+    async def until_left(self, seconds: float) -> None:
+        """Serves on until nobody holds a connection, at most `seconds`.
+
+        A client that closes an idle connection loses nothing. A server that does may do it in the moment in which a
+        request is on its way, and nobody may repeat a POST of which it is not known whether it was read.
+        """
+        if self._door is None:
+            return
+        try:
+            await asyncio.wait_for(self._door.deserted(), seconds)
+        except TimeoutError:
+            log.warning("%d connections are still held by their callers and closed now", len(self._door.open))
 
     async def stop(self) -> None:
         """Takes no more connections, lets answers under way finish, closes the rest."""

@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from controller.runtime.options import (
     Address,
     CommonOptions,
     add_common_options,
-    duration,
+    durations,
     one_of,
     option,
     parse_address,
@@ -23,6 +23,9 @@ from webhook.certificates import Names
 
 SERVICE: Final = "kaito-webhook"
 """Name of the Service in front of the replicas."""
+
+AFTER_DRAIN_SECONDS: Final = 5.0
+"""What is left of the shutdown grace for the end of the listener, once the drain is over."""
 
 DNS_FLAG: Final = "--certificate-dns-name"
 IP_FLAG: Final = "--certificate-ip"
@@ -42,6 +45,7 @@ class Settings:
         auto_provision: whether nodes are made for Workspaces.
         site: what it was told of the installation.
         drain: seconds of serving on after readiness failed, while endpoints are updated.
+        drain_limit: seconds after which connections that callers still hold are closed; not less than `drain`.
     """
 
     common: CommonOptions
@@ -53,10 +57,11 @@ class Settings:
     auto_provision: bool
     site: SiteOptions
     drain: float
+    drain_limit: float
 
 
-def parse_settings(argv: Sequence[str] | None = None) -> Settings:
-    """The settings of a command line and the environment; a wrong one ends the process like any usage error."""
+def command_line() -> argparse.ArgumentParser:
+    """The options of the webhook, with the environment's values for defaults."""
     parser = argparse.ArgumentParser("kaito-webhook", description="Defaulting and validation of Workspaces.")
     add_common_options(parser)
     option(parser, "--bind-address", parse=parse_address, default=":9443", help="Where to serve admission over TLS")
@@ -67,14 +72,21 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
     sources = [*NodeSource]
     option(parser, "--node-source", parse=one_of(sources), default=NodeSource.MACHINE, help="Where nodes come from")
     add_site_options(parser)
-    option(parser, "--drain-period", parse=duration, default="5s", help="How long to serve on after a stop was asked")
+    _add_drain(parser)
     _repeatable(parser, DNS_FLAG, "DNS name of the serving certificate, repeatable; the Service if none")
     _repeatable(parser, IP_FLAG, "IP address of the serving certificate, repeatable", _ip_address)
+    return parser
+
+
+def parse_settings(argv: Sequence[str] | None = None) -> Settings:
+    """The settings of a command line and the environment; a wrong one ends the process like any usage error."""
+    parser = command_line()
     args = parser.parse_args(argv)
     common = CommonOptions.from_args(parser, args)
     given: dict[str, Any] = vars(args)
+    drain_limit = max(given["drain_period"], given["drain_limit"])
     return Settings(
-        common=common,
+        common=replace(common, shutdown_grace=max(common.shutdown_grace, drain_limit + AFTER_DRAIN_SECONDS)),
         bind=given["bind_address"],
         certificate_dir=given["certificate_dir"],
         names=Names(
@@ -86,7 +98,15 @@ def parse_settings(argv: Sequence[str] | None = None) -> Settings:
         auto_provision=NodeSource(given["node_source"]).kind is not None,
         site=site_options(parser, args),
         drain=given["drain_period"],
+        drain_limit=drain_limit,
     )
+
+
+def _add_drain(parser: argparse.ArgumentParser) -> None:
+    what = "How long to serve on after a stop was asked"
+    option(parser, "--drain-period", parse=durations("0s", "10m"), default="5s", help=what)
+    what = "How long at most, while callers hold idle connections; the API server drops its own after 90s"
+    option(parser, "--drain-limit", parse=durations("0s", "1h"), default="100s", help=what)
 
 
 def service_names(namespace: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
@@ -56,6 +57,7 @@ class Informer:
         transform: Callable[[Json], Json] | None = None,
         indexes: Mapping[str, Index] = _NO_INDEXES,
         name: str = "",
+        keeps_unserved: float = math.inf,
     ) -> None:
         """Prepares the cache; `run` fills it.
 
@@ -69,6 +71,7 @@ class Informer:
                 name, namespace, uid and resourceVersion.
             indexes: named functions from an object to the values it is found under.
             name: for logs and metrics; the plural of the kind unless given.
+            keeps_unserved: seconds the objects are kept once the API server says that it does not know the kind.
         """
         self.name = name or resource.plural
         self.observer: InformerObserver = _Unobserved()
@@ -78,7 +81,7 @@ class Informer:
         self._synced = asyncio.Event()
         selection = Selection(resource, namespace, labels, fields)
         sink = Sink(self._slim, self._replace, self._event, self._restarted)
-        self._reflector = Reflector(client, selection, sink, name=self.name)
+        self._reflector = Reflector(client, selection, sink, name=self.name, keeps_unserved=keeps_unserved)
 
     def on_change(self, handler: Handler) -> None:
         """Calls `handler` for every change from now on, after telling it of the present objects as additions."""
@@ -105,7 +108,7 @@ class Informer:
 
     @property
     def served(self) -> bool:
-        """Whether the API server knows the kind; False while its CRD is not installed. The store keeps what it had."""
+        """Whether the API server knows the kind; False while its CRD is not installed."""
         return self._reflector.served
 
     async def wait_synced(self) -> None:

@@ -35,6 +35,13 @@ class TokenBucket:
         self._tokens -= 1
         return max(0.0, -self._tokens / self._rate)
 
+    def take(self, now: float) -> bool:
+        """Takes one token if it exists now; a refusal costs nothing."""
+        if self.reserve(now) == 0.0:
+            return True
+        self._tokens += 1
+        return False
+
 
 class RateLimiter(Generic[K]):
     """Per-key exponential back-off together with a token bucket shared by all keys.

@@ -1,7 +1,7 @@
 """Command line options: those shared by the programs, and the rule every option follows.
 
 The rule: flag `--foo-bar` wins over environment variable `KAITO_FOO_BAR`, which wins over the default. A wrong value
-is refused with the flag or variable, the value and the form expected.
+is refused with the flag or variable, the value, the form or range expected, and what to give instead.
 """
 
 import argparse
@@ -13,14 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from controller.api.messages import Problem, shorten
+from controller.api.reasons import Reason
 from controller.runtime.lease import LeaseTiming
 from controller.runtime.logs import FORMATS, LEVELS
+
+N = TypeVar("N", int, float)
 
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
+
+_LONGEST_SHOWN: Final = 80
 
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
@@ -44,6 +50,58 @@ def duration(text: str) -> float:
     if not re.fullmatch(f"(?:{_DURATION_PART.pattern})+", text):
         raise ValueError("expected a duration such as 90s, 5m, 1h30m or 250ms")
     return sum(float(number) * UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+def whole_number(text: str) -> int:
+    """The number that digits state.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise ValueError("expected a whole number")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Range(Generic[N]):
+    """A parser that takes values within bounds only, so that a slip of the pen does not start a program that harms.
+
+    Attributes:
+        parse: text to value.
+        least: the lowest value allowed, as a user writes it.
+        most: the highest.
+    """
+
+    parse: Callable[[str], N]
+    least: str
+    most: str
+
+    @property
+    def text(self) -> str:
+        """The bounds for people."""
+        return f"from {self.least} to {self.most}"
+
+    def __call__(self, text: str) -> N:
+        """The value.
+
+        Raises:
+            ValueError: it has another form, or lies outside the bounds.
+        """
+        value = self.parse(text)
+        if not self.parse(self.least) <= value <= self.parse(self.most):
+            raise ValueError(f"expected a value {self.text}")
+        return value
+
+
+def durations(least: str, most: str) -> Range[float]:
+    """A parser of durations within bounds, in seconds."""
+    return Range(duration, least, most)
+
+
+def whole_numbers(least: int, most: int) -> Range[int]:
+    """A parser of whole numbers within bounds."""
+    return Range(whole_number, str(least), str(most))
 
 
 def parse_address(text: str) -> Address:
@@ -111,23 +169,46 @@ def option(
     """
     variables = [f"KAITO_{flag.removeprefix('--').replace('-', '_').upper()}", *([also] if also else [])]
     source = next((name for name in variables if os.environ.get(name)), "")
-    value = _value(parser, f"environment variable {source}", parse, os.environ[source]) if source else default
-    if not source and isinstance(default, str):
-        value = _value(parser, flag, parse, default)
-    shown = "" if default in (None, "") else f", default {default}"
-    text = f"{help.replace('%', '%%')} (env {' or '.join(variables)}{shown})".replace("'", "")
+    usual = str(default) if default not in (None, "") else ""
+    value: Any = default
+    if source or isinstance(default, str):
+        named, given = (f"environment variable {source}", os.environ[source]) if source else (flag, default)
+        value = _value(parser, named, _explained(parse, usual), given)
+    shown = f", default {usual}" if usual else ""
+    what = f"{help}; {parse.text}" if isinstance(parse, Range) else help
+    text = f"{what.replace('%', '%%')} (env {' or '.join(variables)}{shown})"
     required = required and not source
     if parse is boolean:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=value, help=text, required=required)
         return
-    parser.add_argument(flag, type=_for_argparse(parse), default=value, help=text, required=required, metavar="VALUE")
+    kind = _for_argparse(_explained(parse, usual))
+    parser.add_argument(flag, type=kind, default=value, help=text, required=required, metavar="VALUE")
 
 
 def _value(parser: argparse.ArgumentParser, source: str, parse: Callable[[str], Any], text: str) -> Any:
     try:
         return parse(text)
     except ValueError as error:
-        parser.error(f"{source}: {text!r}: {error}")
+        parser.error(f"{source}: {error}")
+
+
+def _explained(parse: Callable[[str], Any], usual: str) -> Callable[[str], Any]:
+    """The same parser, whose refusals say what was given, why it will not do and what will.
+
+    Args:
+        parse: text to value.
+        usual: the default; empty for none.
+    """
+
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            fixes = ("give such a value", *((f"leave the option out for {usual}",) if usual else ()))
+            what = repr(shorten(text, _LONGEST_SHOWN))
+            raise ValueError(Problem(Reason.INVALID_CONFIGURATION, "", what, str(error), fixes).text) from error
+
+    return convert
 
 
 def _for_argparse(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -135,7 +216,7 @@ def _for_argparse(parse: Callable[[str], Any]) -> Callable[[str], Any]:
         try:
             return parse(text)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+            raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
 
@@ -164,17 +245,26 @@ def _add_listeners(parser: argparse.ArgumentParser) -> None:
         ("--health-probe-bind-address", ":8081", "Where /healthz and /readyz listen; 0 switches them off"),
     ):
         option(parser, flag, parse=optional_address, default=default, help=what)
+    what = "Serve /metrics over TLS, and only to bearers of tokens whom the API server lets get /metrics"
+    option(parser, "--metrics-secure", parse=boolean, default=False, help=what)
+    what = "Directory with tls.crt and tls.key for /metrics, renewed by somebody else; one of our own if absent"
+    option(parser, "--metrics-certificate-dir", parse=Path, help=what)
 
 
 def _add_lifecycle(parser: argparse.ArgumentParser) -> None:
     option(parser, "--leader-elect", parse=boolean, default=True, help="Work only while holding the Lease")
-    for flag, default, what in (
-        ("--leader-elect-lease-duration", "15s", "How long others wait for a silent leader"),
-        ("--leader-elect-renew-deadline", "10s", "How long a leader tries to renew before it gives up"),
-        ("--leader-elect-retry-period", "2s", "Pause between attempts"),
-        ("--shutdown-grace", "20s", "How long running work may take to finish after SIGTERM"),
+    for flag, default, within, what in (
+        ("--leader-elect-lease-duration", "15s", durations("1s", "10m"), "How long others wait for a silent leader"),
+        (
+            "--leader-elect-renew-deadline",
+            "10s",
+            durations("500ms", "10m"),
+            "How long a leader tries to renew before it gives up",
+        ),
+        ("--leader-elect-retry-period", "2s", durations("100ms", "1m"), "Pause between attempts"),
+        ("--shutdown-grace", "20s", durations("0s", "1h"), "How long running work may take to finish after SIGTERM"),
     ):
-        option(parser, flag, parse=duration, default=default, help=what)
+        option(parser, flag, parse=within, default=default, help=what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +275,8 @@ class CommonOptions:
     namespace: str = "kaito-system"
     identity: str = ""
     metrics: Address | None = None
+    metrics_secure: bool = False
+    metrics_certificate_dir: Path | None = None
     health: Address | None = None
     log_format: str = "json"
     log_level: str = "info"
@@ -201,11 +293,15 @@ class CommonOptions:
             timing = LeaseTiming(*lease)
         except ValueError as error:
             parser.error(f"--leader-elect-*: {error}")
+        if given["metrics_certificate_dir"] and not given["metrics_secure"]:
+            parser.error("--metrics-certificate-dir: has no effect without --metrics-secure")
         return cls(
             kubeconfig=given["kubeconfig"],
             namespace=given["namespace"],
             identity=given["identity"] or default_identity(),
             metrics=given["metrics_bind_address"],
+            metrics_secure=given["metrics_secure"],
+            metrics_certificate_dir=given["metrics_certificate_dir"],
             health=given["health_probe_bind_address"],
             log_format=given["log_format"],
             log_level=given["log_level"],

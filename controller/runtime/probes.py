@@ -1,4 +1,4 @@
-"""Health probes and metrics over plain HTTP."""
+"""Health probes, and metrics for everybody, over plain HTTP."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

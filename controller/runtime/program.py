@@ -22,12 +22,15 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Final, NoReturn, Self
 
-from controller.runtime import logs, metrics, tasks
+from controller.runtime import access, logs, metrics, tasks
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 from controller.runtime.election import Elector, LeadershipLost
 from controller.runtime.errors import SetupError
 from controller.runtime.events import Recorder
+from controller.runtime.gate import Gate
+from controller.runtime.metrics_certificate import MetricsCertificate
+from controller.runtime.metrics_server import PATH, MetricsServer
 from controller.runtime.options import CommonOptions
 from controller.runtime.probes import Check, ProbeServer
 from controller.runtime.reflector import RESTART_CAUSES
@@ -64,7 +67,9 @@ class Program:
         self._ready: dict[str, Check] = {"shutdown": self._check_stopping}
         self._stopping = asyncio.Event()
         self._elector: Elector | None = None
-        self.probes = ProbeServer(metrics=options.metrics, health=options.health, live=self._live, ready=self._ready)
+        self.secure_metrics: MetricsServer | None = None
+        plain = None if options.metrics_secure else options.metrics
+        self.probes = ProbeServer(metrics=plain, health=options.health, live=self._live, ready=self._ready)
 
     async def __aenter__(self) -> Self:
         self.client = await Client.connect(
@@ -73,6 +78,10 @@ class Program:
             observer=metrics.observe_request,
         )
         self.recorder = Recorder(self.client, controller=self.name, instance=self.options.identity)
+        if self.options.metrics is not None and self.options.metrics_secure:
+            certificate = MetricsCertificate(self.name, self.options.metrics_certificate_dir)
+            gate = Gate(access.asking(self.client, PATH))
+            self.secure_metrics = MetricsServer(self.options.metrics, certificate, gate)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -127,6 +136,7 @@ class Program:
         await self.probes.start()
         base = tasks.start(
             {"events": self.recorder.run, "event loop lag": watch_lag}
+            | await self._serve_metrics()
             | {f"informer {informer.name}": informer.run for informer in self._informers}
         )
         work: list[asyncio.Task[None]] = []
@@ -135,6 +145,17 @@ class Program:
             return await self._shut_down(work, await self._until_stopped(base, work))
         finally:
             await self._end(base, work)
+
+    async def _serve_metrics(self) -> dict[str, Loop]:
+        """Starts the guarded listener if it is asked for, and gives what has to run beside it."""
+        if self.secure_metrics is None:
+            return {}
+        try:
+            await self.secure_metrics.start()
+        except BaseException:
+            await self.probes.stop()
+            raise
+        return {"metrics certificate": self.secure_metrics.certificate.run}
 
     async def _until_stopped(self, base: list[asyncio.Task[None]], work: list[asyncio.Task[None]]) -> TaskDied | None:
         """Starts `work` once the informers have synced; returns on the stop, or with the first death."""
@@ -220,6 +241,8 @@ class Program:
         await self.recorder.flush(FLUSH_SECONDS)
         await tasks.stop(base, tasks.DEATH_GRACE_SECONDS)
         await self.probes.stop()
+        if self.secure_metrics is not None:
+            await self.secure_metrics.stop()
         log.info("stopped", extra=logs.fields(program=self.name))
 
     def _check_stopping(self) -> str:

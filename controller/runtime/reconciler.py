@@ -121,6 +121,9 @@ class Controller(Generic[K]):
     async def _work(self) -> None:
         with contextlib.suppress(QueueShutDown):
             while True:
+                # A run that waits for nothing ends within its turn: a thousand of them must not be one turn, in which
+                # no lease is renewed and no probe answered.
+                await asyncio.sleep(0)
                 key = await self.queue.get()
                 self._metrics.active_workers.inc()
                 try:

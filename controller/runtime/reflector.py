@@ -7,6 +7,7 @@ that lived for a while is reopened at once.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -112,9 +113,26 @@ class Sink:
 
 
 class Reflector:
-    """The loop for one selection. `served` is False while the API server does not know the kind."""
+    """The loop for one selection. `served` is False while the API server does not know the kind.
 
-    def __init__(self, client: WatchClient, selection: Selection, sink: Sink, *, name: str) -> None:
+    Args:
+        client: where the objects come from.
+        selection: which.
+        sink: where the copy is kept.
+        name: for logs.
+        keeps_unserved: seconds the copy is kept once the API server answers nothing but that it does not know the
+            kind; an API server that starts says so for a moment, too.
+    """
+
+    def __init__(
+        self,
+        client: WatchClient,
+        selection: Selection,
+        sink: Sink,
+        *,
+        name: str,
+        keeps_unserved: float = math.inf,
+    ) -> None:
         self._client = client
         self._selection = selection
         self._sink = sink
@@ -126,6 +144,8 @@ class Reflector:
         self._backoff = Backoff()
         self._trouble = ""
         self._started = False
+        self._keeps_unserved = keeps_unserved
+        self._unserved_since: float | None = None
         self.served = True
 
     async def run(self) -> None:
@@ -220,6 +240,7 @@ class Reflector:
         if not self._started:
             freeze_survivors()
         self._started = self.served = True
+        self._unserved_since = None
         self._opened = asyncio.get_running_loop().time()
         self._recovered()
 
@@ -254,12 +275,22 @@ class Reflector:
         if cause == EXPIRED:
             return self._pause_after_stream()
         delay = self._backoff.next(asyncio.get_running_loop().time())
-        if cause == MISSING:
+        if cause != MISSING:
+            self._unserved_since = None
+        else:
             self.served = False
+            self._forget_in_time()
             return min(delay, _MISSING_LONGEST)
         if error.retry_after is not None:
             return min(max(error.retry_after, delay), _LONGEST_OBEYED_WAIT)
         return delay
+
+    def _forget_in_time(self) -> None:
+        """Empties the copy of a kind that was served once and has not been for long: it has no objects any more."""
+        now = asyncio.get_running_loop().time()
+        self._unserved_since = now if self._unserved_since is None else self._unserved_since
+        if self._started and now - self._unserved_since >= self._keeps_unserved:
+            self._sink.replace([])
 
     def _is_hopeless(self, error: ApiError, cause: str) -> bool:
         """Whether the watch cannot be trusted to come back by itself, so that the state must be read anew.

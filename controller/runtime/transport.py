@@ -7,15 +7,17 @@ fields they do not know.
 
 import asyncio
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
+from aiohttp.connector import Connection
+from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from controller.api.json import Json
@@ -192,8 +194,12 @@ class Transport:
         pool.drop_idle()
 
     async def close(self) -> None:
-        """Closes every connection, open watches included."""
+        """Closes every connection, open watches included, without waiting for the server's farewell."""
         await self._api.close()  # type: ignore[no-untyped-call]
+        pool = self._api.rest_client
+        assert isinstance(pool, _Rest), "connect made it"
+        pool.abort()
+        await asyncio.sleep(0)  # the loop closes their sockets in its next turn
 
 
 def _unanswered(error: Exception, request: Request) -> Unavailable:
@@ -215,6 +221,19 @@ class _Rest(RESTClientObject):  # type: ignore[misc, unused-ignore]
     Two names of aiohttp's inner side are used, for want of public ones; tests pin both.
     """
 
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration)
+        self._opened: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+
+    def abort(self) -> None:
+        """Ends what is left of every connection there ever was.
+
+        One whose request was cancelled, as every watch is in the end, is no longer in the pool: it waits for the
+        server's part of TLS's farewell, which a closed loop would never hear.
+        """
+        for transport in list(self._opened):
+            transport.abort()
+
     def drop_idle(self) -> None:
         """Closes the connections nobody uses at the moment."""
         connector = self.pool_manager.connector if self.pool_manager else None
@@ -231,12 +250,27 @@ class _Rest(RESTClientObject):  # type: ignore[misc, unused-ignore]
         return session
 
     def _create_connector(self) -> aiohttp.TCPConnector:
-        return aiohttp.TCPConnector(
+        return _Connector(
+            self._opened,
             limit=self.maxsize,
             ssl=self.ssl_context,
             keepalive_timeout=_IDLE_POOL_SECONDS,
             socket_factory=_socket,
         )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that tells of every connection it gives out."""
+
+    def __init__(self, opened: "weakref.WeakSet[asyncio.Transport]", **options: Any) -> None:
+        super().__init__(**options)
+        self._opened = opened
+
+    async def connect(self, *request: Any, **options: Any) -> Connection:
+        connection = await super().connect(*request, **options)
+        if connection.transport is not None:
+            self._opened.add(connection.transport)
+        return connection
 
 
 def _socket(address: AddressInfo) -> socket.socket:

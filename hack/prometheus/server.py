@@ -73,16 +73,27 @@ class Prometheus:
     url: str
     session: aiohttp.ClientSession
 
-    async def query(self, expression: str) -> list[Json]:
-        """The series an instant query gives now.
+    async def query(self, expression: str, *, at: float | None = None) -> list[Json]:
+        """The series an instant query gives now, or at a moment in seconds since 1970.
 
         Raises:
             PrometheusError: the expression is no PromQL, or cannot be evaluated.
         """
-        data = await self._ask("query", {"query": expression})
+        moment = {} if at is None else {"time": f"{at:.3f}"}
+        data = await self._ask("query", {"query": expression, **moment})
         if data["resultType"] == "scalar":
             return [{"metric": {}, "value": data["result"]}]
         result: list[Json] = data["result"]
+        return result
+
+    async def query_range(self, expression: str, begin: float, end: float, step: float) -> list[Json]:
+        """The series a query gives over a time; moments in seconds since 1970, `step` in seconds.
+
+        Raises:
+            PrometheusError: as for `query`.
+        """
+        span = {"start": f"{begin:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
+        result: list[Json] = (await self._ask("query_range", {"query": expression, **span}))["result"]
         return result
 
     async def alerts(self) -> list[Json]:

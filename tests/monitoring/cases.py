@@ -1,4 +1,4 @@
-"""For every alert a situation in which it fires, and one much like it in which it does not.
+"""For every alert situations in which it fires, each with one much like it in which it does not.
 
 Values are in promtool's notation, one a minute: `1x30` stays 1 for half an hour, `0+6x30` grows by 6 a minute. Time
 begins at 0.
@@ -111,6 +111,14 @@ CASES: Final = (
         },
         "kaito-controller met an error it does not know.",
         {"job": "kaito-controller"},
+    ),
+    Case(
+        "KaitoPanics",
+        "10m",
+        {f"controller_runtime_webhook_panics_total{{{WEBHOOK}}}": "0x5 1x20"},
+        {f"controller_runtime_webhook_panics_total{{{WEBHOOK}}}": "1x25"},
+        "kaito-webhook met an error it does not know.",
+        {"job": "kaito-webhook"},
     ),
     Case(
         "KaitoQueueBacklog",

@@ -68,6 +68,17 @@ class Fired:
 
         await eventually(fired, PATIENCE_SECONDS)
 
+    async def anew(self, prometheus: Prometheus, *names: str) -> None:
+        """Wait until none of the alerts fires, and forget that they did: what they are about was there at rest."""
+
+        async def calm() -> str:
+            firing = {alert["labels"]["alertname"] for alert in await prometheus.alerts()} & set(names)
+            return f"{firing} still fire" if firing else ""
+
+        await eventually(calm, PATIENCE_SECONDS)
+        for name in names:
+            self.summaries.pop(name, None)
+
     async def watch(self, prometheus: Prometheus) -> None:
         """Note what fires, until cancelled."""
         while True:

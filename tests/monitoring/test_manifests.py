@@ -69,3 +69,20 @@ def test_the_pod_monitor_finds_every_program_under_its_name(objects: list[Json])
         assert endpoint["port"] in ports
         jobs.add(pod["metadata"]["labels"][monitor["spec"]["jobLabel"]])
     assert jobs == set(PROGRAMS), "rules and dashboards know the programs by these names"
+
+
+def test_guarded_metrics_are_scraped_over_tls_with_a_token_of_every_program(objects: list[Json]) -> None:
+    secure = build("monitoring-secure")
+    (monitor,) = of_kind(secure, "ServiceMonitor")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["scheme"], endpoint["path"]) == ("https", "/metrics")
+    assert endpoint["bearerTokenFile"]
+    wanted, jobs = monitor["spec"]["selector"]["matchLabels"], set()
+    for service in of_kind(build("overlays/ha"), "Service"):
+        assert wanted.items() <= service["metadata"]["labels"].items()
+        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+        jobs.add(service["metadata"]["labels"][monitor["spec"]["jobLabel"]])
+    assert jobs == set(PROGRAMS)
+    plain = {(item["kind"], item["metadata"]["name"]) for item in objects}
+    guarded = {(item["kind"], item["metadata"]["name"]) for item in secure}
+    assert plain ^ guarded == {("PodMonitor", "kaito"), ("ServiceMonitor", "kaito")}

@@ -32,12 +32,13 @@ class Lifetimes:
     Attributes:
         authority: of the authority; it is replaced after two thirds.
         leaf: of a serving certificate; likewise.
-        settle: how long a published authority waits before it signs, so that every API server has noticed.
+        settle: how long a published authority waits before it signs, so that every API server has noticed; ten
+            minutes more than that takes, since replicas' clocks may differ by as much.
     """
 
     authority: timedelta = field(default=timedelta(days=365))
     leaf: timedelta = field(default=timedelta(days=1))
-    settle: timedelta = field(default=timedelta(minutes=10))
+    settle: timedelta = field(default=timedelta(minutes=20))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,24 @@
-"""The TLS side: a listener whose certificate can be replaced between two handshakes."""
+"""The webhook's serving certificate: which one it is, and whether TLS can be served with it."""
 
-import os
-import ssl
 from datetime import datetime
 
+from controller.runtime.tls import Handshakes
 from webhook.certificates.issuing import Pair, Validity, validity
 
 
 class Serving:
-    """Hands out the newest certificate to every handshake.
-
-    The listener keeps one context for ever. It holds no certificate: each handshake is given the current inner context,
-    and a new pair gets a context of its own, because loading into a live one is not atomic.
-    """
+    """The certificate that is served at present, and the listener's context that serves it."""
 
     def __init__(self) -> None:
-        self.context = _server_context()
-        self.context.sni_callback = self._choose
+        self._handshakes = Handshakes()
+        self.context = self._handshakes.context
         self.issuer = b""
-        self._inner: ssl.SSLContext | None = None
         self._leaf = b""
 
     @property
     def ready(self) -> bool:
         """Whether there is a certificate to serve with."""
-        return self._inner is not None
+        return self._handshakes.ready
 
     @property
     def validity(self) -> Validity | None:
@@ -46,28 +40,5 @@ class Serving:
         Raises:
             ssl.SSLError: certificate and key do not belong together; the previous one stays.
         """
-        context = _server_context()
-        _load(context, leaf)
-        self._inner, self._leaf, self.issuer = context, leaf.certificate, issuer
-
-    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
-        if self._inner is None:
-            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
-        connection.context = self._inner
-        return None
-
-
-def _server_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
-
-
-def _load(context: ssl.SSLContext, pair: Pair) -> None:
-    """Loads the pair through anonymous memory: the interface takes paths only, and the key must touch no disk."""
-    descriptor = os.memfd_create("leaf", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, pair.certificate + pair.key)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
+        self._handshakes.use(leaf.certificate, leaf.key)
+        self._leaf, self.issuer = leaf.certificate, issuer

@@ -5,6 +5,7 @@ It is no API server and keeps no objects; behaviour is tested against the real o
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -113,31 +114,40 @@ class ScriptedServer:
         reply = self._replies.pop(0) if self._replies else status(418, "Unscripted")
         return await reply(request)
 
-    def point_at(self, port: int) -> None:
-        """Writes a kubeconfig for the server, with its token in a file beside it."""
+    def point_at(self, port: int, trust: Path | None = None) -> None:
+        """Writes a kubeconfig for the server, with its token in a file beside it.
+
+        Args:
+            port: where it listens on this machine.
+            trust: certificates by which it is known; None for a server without TLS.
+        """
+        url = f"{'https' if trust else 'http'}://127.0.0.1:{port}"
+        trusted = {"certificate-authority": str(trust)} if trust else {}
         self.token_file.write_text("first\n")
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "test",
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "clusters": [{"name": "test", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+            "clusters": [{"name": "test", "cluster": {"server": url, **trusted}}],
             "users": [{"name": "test", "user": {"tokenFile": self.token_file.name}}],
         }
         self.kubeconfig.write_text(json.dumps(config))
 
 
 @asynccontextmanager
-async def scripted_server(folder: Path) -> AsyncIterator[ScriptedServer]:
+async def scripted_server(
+    folder: Path, *, tls: ssl.SSLContext | None = None, trust: Path | None = None
+) -> AsyncIterator[ScriptedServer]:
     """A server on a free port of this machine."""
     server = ScriptedServer(folder)
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    server.point_at(runner.addresses[0][1])
+    server.point_at(runner.addresses[0][1], trust)
     try:
         yield server
     finally:

@@ -74,3 +74,9 @@ def test_senseless_back_offs_are_refused(base: float, cap: float) -> None:
 def test_senseless_buckets_are_refused(rate: float, burst: int) -> None:
     with pytest.raises(ValueError, match="positive rate"):
         TokenBucket(rate, burst)
+
+
+def test_what_is_taken_now_or_not_at_all_leaves_no_debt() -> None:
+    bucket = TokenBucket(rate=10, burst=2)
+    assert [bucket.take(5.0) for _ in range(50)] == [True, True, *([False] * 48)]
+    assert bucket.take(5.2), "refusals made later ones wait"

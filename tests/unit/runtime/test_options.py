@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.runtime.options import Address, CommonOptions, add_common_options, boolean, duration, parse_address
+import controller.settings
+import provisioner.settings
+import webhook.settings
+from controller.runtime.options import (
+    Address,
+    CommonOptions,
+    Range,
+    add_common_options,
+    boolean,
+    duration,
+    durations,
+    parse_address,
+    whole_numbers,
+)
 
 VARIABLES = ("KUBECONFIG", "POD_NAME", "POD_NAMESPACE")
 
@@ -40,6 +53,15 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert (options.log_format, options.log_level, options.leader_elect) == ("json", "info", True)
     assert (options.lease.lease, options.lease.renew_deadline, options.lease.retry) == (15, 10, 2)
     assert options.shutdown_grace == 20
+    assert (options.metrics_secure, options.metrics_certificate_dir) == (False, None)
+
+
+def test_a_certificate_for_metrics_that_are_served_without_tls_is_a_mistake(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    directory = f"--metrics-certificate-dir={tmp_path}"
+    assert "no effect without --metrics-secure" in refusal(capsys, directory)
+    assert parsed(directory, "--metrics-secure").metrics_certificate_dir == tmp_path
 
 
 def test_identities_differ_between_two_processes_of_a_host() -> None:
@@ -90,6 +112,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         (["--log-level", "loud"], ["--log-level", "'loud'", "debug, info, warning, error"]),
         (["--leader-elect-lease-duration", "5s"], ["lease duration 5s", "renew deadline 10s"]),
         (["--shutdown", "20s"], ["--shutdown"]),
+        (["--shutdown-grace", "2h"], ["--shutdown-grace", "'2h'", "from 0s to 1h"]),
+        (["--leader-elect-retry-period", "1ms"], ["--leader-elect-retry-period", "'1ms'", "from 100ms to 1m"]),
     ],
 )
 def test_a_wrong_flag_is_refused_by_name_value_and_form(
@@ -97,6 +121,36 @@ def test_a_wrong_flag_is_refused_by_name_value_and_form(
 ) -> None:
     message = refusal(capsys, *arguments)
     assert all(word in message for word in words), message
+
+
+def test_a_refusal_says_what_why_how_to_mend_it_and_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    told = refusal(capsys, "--shutdown-grace=2h").partition("--shutdown-grace: ")[2]
+    assert told == (
+        "'2h': expected a value from 0s to 1h. Fix: give such a value; or leave the option out for 20s "
+        "(InvalidConfiguration)"
+    )
+    assert len(refusal(capsys, f"--shutdown-grace={'9' * 5000}s")) < 600
+
+
+@pytest.mark.parametrize("parse", [durations("1s", "2h"), whole_numbers(1, 7200)], ids=["durations", "whole numbers"])
+def test_bounds_are_allowed_themselves_and_nothing_beyond_them(parse: Range[float]) -> None:
+    assert [parse(parse.least), parse(parse.most)] == [1, 7200]
+    unit = "s" if parse.least == "1s" else ""
+    for text in (f"0{unit}", f"7201{unit}", f"{'9' * 400}{unit}", "-1", "nan", "inf", "", "1e3"):
+        with pytest.raises(ValueError, match="expected"):
+            parse(text)
+
+
+def every_program() -> list[argparse.ArgumentParser]:
+    """The command lines of the three programs."""
+    return [program.command_line() for program in (controller.settings, provisioner.settings, webhook.settings)]
+
+
+@pytest.mark.parametrize("parser", every_program(), ids=lambda parser: parser.prog)
+def test_every_duration_and_every_number_has_bounds(parser: argparse.ArgumentParser) -> None:
+    numbers = [each for each in parser._actions if type(each.default) in (int, float)]
+    assert numbers, "so many of them that this means something"
+    assert [each.dest for each in numbers if "from " not in (each.help or "") or " to " not in (each.help or "")] == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import socket
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -74,6 +75,23 @@ async def started(program: Program) -> asyncio.Task[int]:
         while program.probes.health == LOCAL:  # noqa: ASYNC110 - the real port is known once it listens
             await asyncio.sleep(0.01)
     return running
+
+
+async def test_guarded_metrics_are_served_beside_the_probes_and_tell_that_nobody_can_be_asked(kubeconfig: Path) -> None:
+    guarded = replace(options(kubeconfig), metrics_secure=True)
+    async with Program("kaito-test", guarded) as program:
+        running = await started(program)
+        assert program.secure_metrics is not None
+        url = f"https://{program.secure_metrics.address}/metrics"
+        headers = {"Authorization": "Bearer unknown"}
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url, ssl=False) as reply:
+                assert reply.status == 401
+            async with session.get(url, headers=headers, ssl=False) as reply:
+                assert (reply.status, "cannot be asked" in await reply.text()) == (503, True)
+        program.stop()
+        assert await running == 0
+        assert program.probes.metrics is None, "they are served in the open as well"
 
 
 async def test_a_stop_fails_readiness_while_tasks_finish_and_ends_with_0(kubeconfig: Path) -> None:

@@ -222,3 +222,30 @@ def test_a_second_cancellation_cuts_off_at_once_and_tells_what(caplog: pytest.Lo
 @pytest.mark.parametrize(("key", "text"), [(("ns", "name"), "ns/name"), (("", "node"), "node"), ("pool", "pool")])
 def test_keys_are_shown_as_people_write_them(key: Key | str, text: str) -> None:
     assert shown(key) == text
+
+
+def test_many_runs_that_wait_for_nothing_leave_turns_to_the_lease_and_the_probes() -> None:
+    """A start in a full cluster finds nothing to do a thousand times; all of it in one turn would cost the lease."""
+
+    async def scenario() -> list[int]:
+        ran = 0
+
+        async def nothing_to_do(_: Key) -> Result:
+            nonlocal ran
+            ran += 1
+            return DONE
+
+        controller: Controller[Key] = Controller("patient", nothing_to_do, workers=2)
+        for number in range(50):
+            controller.enqueue(("default", str(number)))
+        task = asyncio.create_task(controller.run())
+        turns = []
+        while ran < 50:
+            await asyncio.sleep(0)
+            turns.append(ran)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return [later - before for before, later in itertools.pairwise(turns)]
+
+    done = run_virtual(scenario())
+    assert max(done) <= 2, f"between two turns of others {max(done)} keys were worked on, with 2 workers"

@@ -14,9 +14,8 @@ from controller.api.json import Json, name_of
 from controller.api.resources import MACHINES, PODS
 from controller.runtime.cache import Informer
 from controller.runtime.client import ObjectList
-from controller.runtime.errors import TIMED_OUT, ApiError, Unavailable, from_status
+from controller.runtime.errors import TIMED_OUT, Unavailable
 from controller.runtime.reflector import RESTART_CAUSES, Selection
-from controller.runtime.watch import WatchEvent
 from tests.unit.runtime.model_server import IN_STREAM, REFUSALS, ModelServer
 from tests.unit.virtual_time import run_virtual
 
@@ -198,6 +197,32 @@ def test_what_we_knew_is_kept_when_the_kind_vanishes() -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize(
+    ("faults", "forgotten"),
+    [(["missing"] * 40, True), ([*["missing"] * 10, "forbidden", *["missing"] * 10], False)],
+    ids=["for long", "between other faults"],
+)
+def test_objects_of_a_kind_that_is_gone_for_good_are_forgotten_where_asked_for(
+    faults: list[str], *, forgotten: bool
+) -> None:
+    async def run() -> None:
+        server = ModelServer()
+        informer = Informer(server, PODS, keeps_unserved=60)
+        heard = Heard(informer)
+        server.put("a")
+        task = asyncio.create_task(informer.run())
+        await informer.wait_synced()
+        server.faults += ["cut", *faults]
+        server.put("b")
+        await asyncio.sleep(400)
+        assert (("deleted", "a") in heard.changes) == forgotten
+        assert sorted(heard.state) == ["a", "b"], "what is there once the kind is served again is read again"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_virtual(run())
+
+
 def test_a_missing_role_is_named_with_the_rule_that_helps(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(server: ModelServer, informer: Informer, heard: Heard) -> None:
         server.faults += ["forbidden"] * 3
@@ -248,61 +273,6 @@ def test_the_servers_wish_to_wait_is_kept() -> None:
         assert second - first >= 3
 
     play(scenario)
-
-
-class WatchlessServer(ModelServer):
-    """Answers lists and ends every watch in the same error, after some seconds."""
-
-    def __init__(self, error: Callable[[], ApiError | None], seconds: float) -> None:
-        super().__init__()
-        self._error = error
-        self._seconds = seconds
-
-    async def watch(self, *arguments: Any, initial_events: bool = False, **options: Any) -> Any:
-        await asyncio.sleep(self._seconds)
-        self._asked("watch-list" if initial_events else "watch")
-        error = self._error()
-        if error is not None:
-            raise error
-        yield WatchEvent("BOOKMARK", {})
-
-
-def damaged_event() -> ApiError:
-    error = from_status({"code": 500, "message": "unknown event"})
-    error.in_stream = True
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "seconds", "most"),
-    [
-        (lambda: Unavailable("no complete reply in time", reason=TIMED_OUT), 30.0, 400.0),
-        (lambda: from_status({"code": 500}), 0.01, 300.0),
-        (lambda: from_status({"code": 400, "reason": "BadRequest"}), 0.01, 61.0),
-        (damaged_event, 0.01, 61.0),
-    ],
-    ids=["silent", "500", "400", "damaged event"],
-)
-def test_a_watch_that_never_comes_about_does_not_leave_the_copy_as_it_is(
-    error: Callable[[], ApiError], seconds: float, most: float
-) -> None:
-    async def run() -> None:
-        server = WatchlessServer(error, seconds)
-        server.put("a")
-        informer = Informer(server, PODS)
-        task = asyncio.create_task(informer.run())
-        await informer.wait_synced()
-        await asyncio.sleep(1000)
-        server.put("b")
-        server.delete("a")
-        await asyncio.sleep(most)
-        names = [name_of(obj) for obj in informer.values()]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert names == ["b"]
-        assert len(server.requests) < 0.1 * (1000 + most), "and the server is not hammered for it"
-
-    run_virtual(run())
 
 
 def test_a_short_outage_is_no_reason_to_read_everything_again() -> None:
@@ -360,57 +330,6 @@ def test_the_heap_is_frozen_once_and_only_after_success(frozen: list[bool]) -> N
         assert len(frozen) == 1
 
     play(scenario)
-
-
-class BusyServer(ModelServer):
-    """Objects change while the first state is being streamed."""
-
-    async def watch(self, *arguments: Any, **options: Any) -> Any:
-        self.put("stays")
-        self.put("goes")
-        async for event in super().watch(*arguments, **options):
-            if event.type == "BOOKMARK":
-                gone, changed = self.objects["goes"], self.objects["stays"]
-                yield WatchEvent("DELETED", gone)
-                yield WatchEvent("MODIFIED", changed | {"spec": "new"})
-            yield event
-
-
-def test_changes_within_the_first_state_are_part_of_it() -> None:
-    async def run() -> list[tuple[str, Any]]:
-        informer = Informer(BusyServer(), PODS)
-        task = asyncio.create_task(informer.run())
-        await informer.wait_synced()
-        state = [(name_of(obj), obj.get("spec")) for obj in informer.values()]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return state
-
-    assert run_virtual(run()) == [("stays", "new")]
-
-
-class StallingServer(ModelServer):
-    """Opens a watch-list and never completes it."""
-
-    async def watch(self, *arguments: Any, initial_events: bool = False, **options: Any) -> Any:
-        async for event in super().watch(*arguments, initial_events=initial_events, **options):
-            if initial_events:
-                await asyncio.sleep(1e6)
-            yield event
-
-
-def test_a_first_state_that_never_completes_is_listed_instead() -> None:
-    async def run() -> list[str]:
-        server = StallingServer()
-        server.put("a")
-        informer = Informer(server, PODS)
-        task = asyncio.create_task(informer.run())
-        await informer.wait_synced()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return [what for _, what in server.requests][:2]
-
-    assert run_virtual(run()) == ["watch-list", "list"]
 
 
 steps = st.lists(

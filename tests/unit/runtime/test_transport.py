@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,8 +14,9 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from controller.runtime.errors import Unavailable
-from controller.runtime.transport import Request, Transport, ignore_requests
-from tests.unit.runtime.scripted_server import ScriptedServer, answer, silence, stream
+from controller.runtime.transport import Request, Transport, _socket, ignore_requests
+from tests.unit.hack.aks_simulator_kit import self_signed
+from tests.unit.runtime.scripted_server import ScriptedServer, answer, scripted_server, silence, stream
 
 
 def parameters(function: Any) -> list[str]:
@@ -121,3 +123,35 @@ async def test_a_request_that_waits_can_be_cancelled(server: ScriptedServer, tra
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert waiting.cancelled()
+
+
+async def test_nothing_is_left_open_when_the_transport_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled watch says farewell in TLS's way, to which a busy server may take its time."""
+    made: list[socket.socket] = []
+
+    def noted(address: Any) -> socket.socket:
+        made.append(_socket(address))
+        return made[-1]
+
+    monkeypatch.setattr("controller.runtime.transport._socket", noted)
+    authority, context = self_signed(tmp_path)
+    async with scripted_server(tmp_path, tls=context, trust=authority) as server:
+        server.script(stream(b"{}", then="stay"))
+        transport = await Transport.connect(
+            user_agent="x", kubeconfig=server.kubeconfig, observer=ignore_requests, pool_size=7
+        )
+        opened = asyncio.Event()
+        watching = asyncio.create_task(_watch(transport, opened))
+        await opened.wait()
+        watching.cancel()
+        await asyncio.wait([watching])
+        await transport.close()
+        assert [each.fileno() for each in made] == [-1]
+
+
+async def _watch(transport: Transport, opened: asyncio.Event) -> None:
+    async with transport.stream(Request("GET", "/api"), seconds=60) as content:
+        async for _ in content.iter_any():
+            opened.set()

@@ -121,13 +121,19 @@ async def test_a_body_that_does_not_arrive_is_given_up() -> None:
     assert b"did not arrive" in answer
 
 
-async def test_a_connection_without_a_request_is_closed() -> None:
+async def test_a_connection_whose_request_does_not_come_to_an_end_is_closed_and_one_without_any_is_kept() -> None:
+    """The API server opens more connections than it needs, and may use one for the first time much later."""
     async with running(Limits(arrival=0.1)) as site:
+        kept, later = await site.connect()
         reader, writer = await site.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost:")
         with pytest.raises((ConnectionError, ssl.SSLError)):
             await asyncio.wait_for(_read_or_fail(reader), 10)
         writer.close()
+        body = encoded(review(example()))
+        later.write(head(len(body)) + body)
+        assert (await asyncio.wait_for(kept.readline(), 10)).startswith(b"HTTP/1.1 200")
+        later.close()
 
 
 async def test_a_peer_that_says_nothing_before_tls_is_hung_up_on() -> None:
@@ -177,6 +183,26 @@ async def test_an_answer_during_the_drain_asks_the_caller_to_leave(site: Place) 
     for path in (VALIDATE, "/other"):
         async with site.session.post(url + path, data=encoded(review(example())), headers=JSON_TYPE) as answer:
             assert answer.headers.get("Connection") == "close", path
+
+
+async def test_the_end_waits_for_callers_to_close_idle_connections(site: Place) -> None:
+    reader, writer = await site.connect()
+    site.server.drain()
+    leaving = asyncio.create_task(site.server.until_left(100.0))
+    body = encoded(review(example()))
+    writer.write(head(len(body)) + body)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert answer.startswith(b"HTTP/1.1 200"), "an idle connection is served until its caller has left"
+    writer.close()
+    await asyncio.wait_for(leaving, 10)
+
+
+async def test_the_end_does_not_wait_for_ever(site: Place, caplog: pytest.LogCaptureFixture) -> None:
+    _, writer = await site.connect()
+    await site.server.until_left(0.01)
+    await site.server.stop()
+    writer.close()
+    assert "1 connections are still held" in caplog.text
 
 
 async def test_what_is_no_http_is_counted_and_nothing_of_it_logged(

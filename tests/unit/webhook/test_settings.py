@@ -3,7 +3,7 @@
 import pytest
 
 from webhook.certificates import Names
-from webhook.settings import Settings, parse_settings
+from webhook.settings import AFTER_DRAIN_SECONDS, Settings, parse_settings
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,17 @@ def test_names_from_the_environment_give_way_to_flags(monkeypatch: pytest.Monkey
 
 def test_on_existing_nodes_nothing_is_provisioned() -> None:
     assert not parse_settings(["--node-source=existing"]).auto_provision
+
+
+def test_the_grace_of_the_program_covers_the_whole_drain() -> None:
+    settings = parse_settings(["--drain-limit=60s"])
+    assert (settings.drain, settings.drain_limit) == (5, 60)
+    assert settings.common.shutdown_grace == 60 + AFTER_DRAIN_SECONDS
+    assert parse_settings(["--drain-limit=1s", "--shutdown-grace=20s"]).common.shutdown_grace == 20
+
+
+def test_a_drain_is_not_cut_short_by_its_limit() -> None:
+    assert parse_settings(["--drain-period=9s", "--drain-limit=1s"]).drain_limit == 9
 
 
 @pytest.mark.parametrize(

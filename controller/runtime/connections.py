@@ -1,7 +1,10 @@
-"""Who may hold a connection: counted and refused before TLS, for a TLS session costs almost a megabyte.
+"""Who may hold a TLS connection: counted and refused before the handshake, for a session costs almost a megabyte.
 
-One peer gets a share of the places, so that no single pod can shut out the API server. What stays open has to
-move: a handshake, a first request and every answer have a time to complete in.
+One peer gets a share of the places, so that no single pod can shut out the others. What stays open has to
+move: a handshake, a first request once it began and every answer have a time to complete in. A connection on which
+nothing was asked yet is kept like one that was used: Go's HTTP client opens more than it needs and keeps the rest for
+later, and a server that closes one of those in the moment of its first use cuts off a request. How long an unused
+connection is kept is the keep-alive timeout of the HTTP protocol.
 """
 
 import asyncio
@@ -13,7 +16,6 @@ from typing import Final
 from aiohttp import web
 
 from controller.runtime.logs import get_logger
-from webhook.counters import CONNECTIONS_REFUSED
 
 SWEEPS: Final = 5
 """Looks at every connection within one `patience`."""
@@ -63,18 +65,43 @@ class Door:
         tls: the context of the listener.
         make: makes the protocol that talks HTTP on a connection.
         places: how many there may be.
-        patience: seconds for a handshake, for a first request after it, and for an answer to be taken.
+        patience: seconds for a handshake, for a first request once it began, and for an answer to be taken.
+        refused: called for each connection there was no place for.
     """
 
     def __init__(
-        self, tls: ssl.SSLContext, make: Callable[[], web.RequestHandler], places: Places, patience: float
+        self,
+        tls: ssl.SSLContext,
+        make: Callable[[], web.RequestHandler],
+        places: Places,
+        patience: float,
+        refused: Callable[[], None],
     ) -> None:
-        self.tls, self.make, self.places, self.patience = tls, make, places, patience
+        self.tls, self.make, self.places, self.patience, self.refused = tls, make, places, patience, refused
         self.open: set[Connection] = set()
+        self._deserted = asyncio.Event()
+        self._deserted.set()
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of a fresh TCP connection."""
         return Connection(self)
+
+    def enter(self, connection: "Connection") -> None:
+        """Takes note of a connection that has a place."""
+        self.open.add(connection)
+        self._deserted.clear()
+
+    def leave(self, connection: "Connection", peer: str) -> None:
+        """Gives the connection's place back, once."""
+        if connection in self.open:
+            self.open.discard(connection)
+            self.places.give(peer)
+            if not self.open:
+                self._deserted.set()
+
+    async def deserted(self) -> None:
+        """Returns as soon as nobody holds a connection."""
+        await self._deserted.wait()
 
     def heard(self, request: web.BaseRequest) -> None:
         """A request arrived as a whole: its connection is no longer silent."""
@@ -108,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._peer = ""
         self._raw: asyncio.Transport | None = None
         self._tls: asyncio.Transport | None = None
-        self._begun = asyncio.get_running_loop().time()
+        self._asked_since: float | None = None
         self._stuck_since: float | None = None
         self._early = b""
         self._handshake: asyncio.Task[None] | None = None
@@ -118,12 +145,12 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         if not self._door.places.take(self._peer):
-            CONNECTIONS_REFUSED.inc()
+            self._door.refused()
             transport.abort()
             return
         transport.pause_reading()
         self._raw = transport
-        self._door.open.add(self)
+        self._door.enter(self)
         self._handshake = asyncio.create_task(self._start_tls(transport))
 
     async def _start_tls(self, raw: asyncio.Transport) -> None:
@@ -156,6 +183,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Passes plain text on; what comes with the end of the handshake waits for the HTTP protocol to be there."""
+        if self._asked_since is None:
+            self._asked_since = asyncio.get_running_loop().time()
         if self.handler is None:
             self._early += data
         else:
@@ -178,7 +207,7 @@ class Connection(asyncio.Protocol):
             self.handler.connection_lost(exc)
 
     def stands_still(self, now: float, patience: float) -> bool:
-        """Whether the peer sent no request, or took no answer, for longer than it may."""
+        """Whether the peer left its first request unfinished, or took no answer, for longer than it may."""
         waiting = sum(side.get_write_buffer_size() for side in (self._raw, self._tls) if side is not None)
         closing = self._tls is not None and self._tls.is_closing()
         if not waiting and not closing:
@@ -186,7 +215,8 @@ class Connection(asyncio.Protocol):
         elif self._stuck_since is None:
             self._stuck_since = now
         stuck = self._stuck_since is not None and now - self._stuck_since >= patience
-        return stuck or (self.silent and now - self._begun >= 2 * patience)
+        begun = self._asked_since is not None and now - self._asked_since >= patience
+        return stuck or (self.silent and begun)
 
     def abort(self) -> None:
         """Hangs up without a farewell."""
@@ -196,6 +226,4 @@ class Connection(asyncio.Protocol):
         self._raw.abort()
 
     def _leave(self) -> None:
-        if self in self._door.open:
-            self._door.open.discard(self)
-            self._door.places.give(self._peer)
+        self._door.leave(self, self._peer)
