@@ -9,7 +9,14 @@ from controller.api.node_source import NodeSource
 from controller.installation import SiteOptions, add_site_options, site_options
 from controller.planning.names import is_subdomain
 from controller.planning.registries import Registries, parse_rewrites, parse_secret_names
-from controller.runtime.options import CommonOptions, add_common_options, duration, one_of, option
+from controller.runtime.options import (
+    CommonOptions,
+    add_common_options,
+    durations,
+    one_of,
+    option,
+    whole_numbers,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,8 @@ class Settings:
         return self.node_source.kind is not None
 
 
-def parse_settings(argv: Sequence[str]) -> Settings:
-    """The settings of a command line and the environment; a wrong one ends the process with a usage error."""
+def command_line() -> argparse.ArgumentParser:
+    """The options of the operator, with the environment's values for defaults."""
     parser = argparse.ArgumentParser(
         prog="kaito-controller", description="Makes nodes, workloads and status of Workspaces follow their manifests."
     )
@@ -51,13 +58,19 @@ def parse_settings(argv: Sequence[str]) -> Settings:
     sources = [*NodeSource]
     option(parser, "--node-source", parse=one_of(sources), default=NodeSource.MACHINE, help=", ".join(sources))
     _add_node_class(parser)
-    option(parser, "--workers", parse=_workers, default="8", help="Workspaces reconciled at the same time")
+    option(parser, "--workers", parse=whole_numbers(1, 100), default="8", help="Workspaces reconciled at the same time")
     _add_registries(parser)
     what = "StorageClass of the nodes' local NVMe disks, where a driver provides one: downloaded weights are kept there"
     option(parser, "--local-disk-storage-class", parse=_object_name, default="", help=what)
     what = "How long an existing node may stay unusable before another takes its place; nodes of claims are not meant"
-    option(parser, "--replace-nodes-after", parse=_patience, default="10m", help=what)
+    option(parser, "--replace-nodes-after", parse=durations("1s", "168h"), default="10m", help=what)
     add_site_options(parser)
+    return parser
+
+
+def parse_settings(argv: Sequence[str]) -> Settings:
+    """The settings of a command line and the environment; a wrong one ends the process with a usage error."""
+    parser = command_line()
     args = parser.parse_args(argv)
     common = CommonOptions.from_args(parser, args)
     return Settings(
@@ -97,17 +110,3 @@ def _object_name(text: str) -> str:
     if text and not is_subdomain(text):
         raise ValueError("expected the name of an object")
     return text
-
-
-def _patience(text: str) -> float:
-    seconds = duration(text)
-    if not 1 <= seconds <= 7 * 24 * 3600:
-        raise ValueError("expected a duration from 1s to 168h")
-    return seconds
-
-
-def _workers(text: str) -> int:
-    count = int(text) if text.isdecimal() else 0
-    if not 1 <= count <= 100:
-        raise ValueError("expected a whole number from 1 to 100")
-    return count

@@ -64,7 +64,11 @@ RESERVED_SELECTOR_KEYS: Final = frozenset(
 """Selector keys that state ownership: users cannot set them, they are never copied from a labelSelector."""
 
 CONTROL_PLANE_ROLES: Final = frozenset({"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"})
-"""Labels of nodes that run the control plane, which no Workspace uses."""
+"""Labels of nodes that run the control plane, by which no Workspace selects its nodes.
+
+A node that matches by other labels is judged by its taint, as pods are: where an administrator took that off, as on
+clusters of one node, its GPUs are there to be used.
+"""
 
 _CLOUD_DOMAINS: Final = ("kubernetes.io", "k8s.io", "kubernetes.azure.com")
 
@@ -121,6 +125,10 @@ WHEN_DONE: Final = "when-done"
 ADOPTED: Final = "kaito.sh/adopted-for"
 """Digest of the wish an object of KAITO's serves."""
 
+# Annotations on nodes.
+NAMED_FOR: Final = "kaito.sh/named-for"
+"""UID of the Workspace for which the operator wrote name and namespace on an existing node; others wrote them else."""
+
 # Labels on revisions.
 REVISION_OF: Final = "workspace.kaito.io/name"
 """The Workspace a ControllerRevision belongs to, as in KAITO."""
@@ -134,6 +142,9 @@ LAUNCH_FAILURE: Final = "kaito.sh/launch-failure"
 
 LAUNCH_REQUESTED: Final = "kaito.sh/launch-requested"
 """When the claim's agent pool was asked for, by every request of which no answer is known; written before it leaves."""
+
+GPU_REPLACEMENTS: Final = "kaito.sh/gpu-replacements"
+"""Claims of the same Workspace that were given up in a row for want of GPUs: when the latest was created, then UIDs."""
 
 TERMINATION_TIMESTAMP: Final = "karpenter.sh/nodeclaim-termination-timestamp"
 """The moment from which a deleted claim's pods hold nothing up any more, RFC 3339."""

@@ -69,8 +69,6 @@ class Reason(StrEnum):
     NODE_GPU_UNKNOWN = "NodeGpuUnknown"
     CONFIG_INVALID = "ConfigInvalid"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
-    INSTANCE_TYPE_RETIRING = "InstanceTypeRetiring"
-    INSTANCE_TYPE_DEFAULTED = "InstanceTypeDefaulted"
 
     # Workspace: nodes.
     MACHINES_READY = "MachinesReady"
@@ -81,6 +79,7 @@ class Reason(StrEnum):
     NO_NODE_CLAIMS_NEEDED = "NoNodeClaimsNeeded"
     CLAIM_KIND_NOT_SERVED = "ClaimKindNotServed"
     CLAIM_LOST = "ClaimLost"
+    CLAIM_DELETION_STUCK = "ClaimDeletionStuck"
     RESOURCES_READY = "ResourcesReady"
     NODES_PENDING = "NodesPending"
     NODES_MISSING = "NodesMissing"
@@ -114,7 +113,6 @@ class Reason(StrEnum):
 
     # Workspace: as a whole.
     WORKSPACE_READY = "WorkspaceReady"
-    WORKSPACE_INVALID = "WorkspaceInvalid"
     WORKSPACE_DELETING = "WorkspaceDeleting"
     WORKSPACE_PAUSED = "WorkspacePaused"
 
@@ -151,8 +149,6 @@ class Reason(StrEnum):
     INSTANCE_TERMINATING = "InstanceTerminating"
     UNHEALTHY_DEPENDENTS = "UnhealthyDependents"
     RECONCILING_DEPENDENTS = "ReconcilingDependents"
-    TERMINATED = "Terminated"
-    ORPHAN_COLLECTED = "OrphanCollected"
 
     # Claims: failures.
     QUOTA_EXCEEDED = "SubscriptionQuotaReached"
@@ -238,8 +234,6 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.CONFIG_MAP_NOT_FOUND: Meaning(
         "The ConfigMap the Workspace names is not there yet.", _U, "Create it in the Workspace's namespace."
     ),
-    Reason.INSTANCE_TYPE_RETIRING: Meaning("The cloud retires the instance type.", _U, "Plan a newer size."),
-    Reason.INSTANCE_TYPE_DEFAULTED: Meaning("The instance type was chosen for the user.", _N),
     Reason.MACHINES_READY: Meaning("Every claim for a node is ready.", _N),
     Reason.MACHINES_PENDING: Meaning("Claims exist and nodes are being made for them.", _C),
     Reason.NO_MACHINES_NEEDED: Meaning("Existing nodes serve the Workspace.", _N),
@@ -251,6 +245,11 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     ),
     Reason.CLAIM_LOST: Meaning(
         "A claim went away before its node was ready, without a word why.", _A, "Read the provisioner's log and events."
+    ),
+    Reason.CLAIM_DELETION_STUCK: Meaning(
+        "Claims of the Workspace cannot be deleted, and no further ones are made until they are gone.",
+        _A,
+        "Read the claim's conditions and the provisioner's log.",
     ),
     Reason.RESOURCES_READY: Meaning("Enough nodes are ready with their GPUs.", _N),
     Reason.NODES_PENDING: Meaning("Nodes have not joined the cluster yet.", _C),
@@ -305,7 +304,6 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
         "The training run ended without a result.", _U, "Read the message, correct the Workspace or its data."
     ),
     Reason.WORKSPACE_READY: Meaning("Everything the Workspace asks for is there.", _N),
-    Reason.WORKSPACE_INVALID: Meaning("The Workspace cannot run as written.", _U, "Correct the named field."),
     Reason.WORKSPACE_DELETING: Meaning("The Workspace and what it owns are being removed.", _O),
     Reason.WORKSPACE_PAUSED: Meaning(
         "Nothing is done for the Workspace while it is paused.", _U, "Remove the annotation kaito.sh/paused."
@@ -342,8 +340,6 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.INSTANCE_TERMINATING: Meaning("The cloud is deleting the instance.", _C),
     Reason.UNHEALTHY_DEPENDENTS: Meaning("A condition Ready depends on is False.", _A, "Read that condition."),
     Reason.RECONCILING_DEPENDENTS: Meaning("A condition Ready depends on is still open.", _O),
-    Reason.TERMINATED: Meaning("Node, agent pool and claim are gone.", _N),
-    Reason.ORPHAN_COLLECTED: Meaning("Something without an owner was removed.", _N),
     Reason.QUOTA_EXCEEDED: Meaning(
         "The subscription's vCPU quota is used up.", _A, "Ask for quota in the region, or use another size."
     ),

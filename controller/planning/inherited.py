@@ -35,6 +35,16 @@ def is_own(claim: Claim, workspace: Workspace, born: str) -> bool:
     return _names(claim.labels, workspace) and bool(_NAME.fullmatch(claim.name)) and "" < born <= claim.creation_time
 
 
+def is_stray(claim: Claim, workspace: Workspace, born: str) -> bool:
+    """Whether KAITO made a claim for a Workspace of this name that is older than this one, so that nobody uses it.
+
+    A Workspace restored from a backup meets its own claims so. Whether they are its own nobody can tell from them: they
+    are told of, and a person who knows says so by the label with the UID.
+    """
+    made_by_kaito = labels.WORKSPACE_UID not in claim.labels and bool(_NAME.fullmatch(claim.name))
+    return made_by_kaito and _names(claim.labels, workspace) and not (claim.deleting or is_own(claim, workspace, born))
+
+
 def is_reserved(node: Node, workspace: Workspace) -> bool:
     """Whether somebody put a node that nobody made for a claim aside for the Workspace, as KAITO has its users do."""
     made = any(key in node.labels for key in _OF_PROVISIONERS)

@@ -6,16 +6,21 @@ up later does not replace it, so that nothing flaps. What pods of the Workspace 
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from controller.api import labels
 from controller.api.claims import Claim
 from controller.api.workspace import Workspace
 from controller.planning.claims import free_ordinals
 from controller.planning.inherited import is_reserved
+from controller.planning.moments import remaining
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Node, Observed, selects
 from controller.planning.provisioning import gave_up
 from controller.planning.repair import next_overdue, noted, overdue
+
+LINGERS_AFTER: Final = 900.0
+"""Seconds after which a claim that is being deleted counts as stuck; nodes are drained and machines gone before."""
 
 
 def is_taken(node: Node, claims: Collection[Claim] = ()) -> bool:
@@ -49,34 +54,44 @@ def given_up(observed: Observed) -> tuple[Claim, ...]:
     )
 
 
+def lingering(observed: Observed) -> tuple[Claim, ...]:
+    """Claims that should have been gone long ago, the oldest deletion first."""
+    leaving = sorted((claim for claim in observed.claims if claim.deleting), key=lambda claim: claim.deletion_time)
+    return tuple(claim for claim in leaving if not remaining(claim.deletion_time, LINGERS_AFTER, observed.now))
+
+
 def plan_nodes(workspace: Workspace, demand: NodeDemand, observed: Observed) -> NodePlan:
     """The node plan for what is observed; pure and total."""
     own = _Own.of(workspace, demand, observed)
-    pause = observed.provisioning.wait(observed.now)
+    pause, stuck = observed.provisioning.wait(observed.now), lingering(observed)
+    # Claims that cannot be removed cost money, and each new one could become one more of them.
+    waits_for = stuck if len(stuck) > demand.count else ()
+    waits = bool(pause or waits_for)
     gap = demand.count - len(own.taken) - len(own.kept)
     free = _free(workspace, demand, observed)
     troubled = noted(own.bad, observed.troubled, observed.now)
     late = overdue(troubled, demand.patience, observed.now)
     bad = tuple(node for node in own.bad if node.name in late and not own.holds(node))
-    if not demand.provision or pause:
+    if not demand.provision or waits:
         bad = bad[: max(len(free) - max(gap, 0), 0)]
     missing = gap + len(bad)
     take = free[: max(missing, 0)]
     lacking = max(missing - len(take), 0) if demand.provision else 0
     release, delete = own.surplus(-missing, bad)
-    waits = [next_overdue(troubled, demand.patience, observed.now), pause if lacking and pause else None]
+    due = [next_overdue(troubled, demand.patience, observed.now), pause if lacking and pause else None]
     return NodePlan(
         members=own.members,
         usable=own.usable,
         take=take,
         mark=own.unmarked,
         release=(*bad, *release),
-        create=() if pause else tuple(free_ordinals(workspace.uid, observed.claims, lacking)),
+        create=() if waits else tuple(free_ordinals(workspace.uid, observed.claims, lacking)),
         delete=(*own.doomed, *delete),
-        held=lacking if pause else 0,
+        held=lacking if waits else 0,
+        waits_for=waits_for if lacking else (),
         # What is given back is noted until it is seen to be gone, or the claim in its place would be one too many.
         troubled=troubled,
-        recheck=min((wait for wait in waits if wait is not None), default=None),
+        recheck=min((seconds for seconds in due if seconds is not None), default=None),
     )
 
 
@@ -164,8 +179,8 @@ class _Own:
 def _serves(node: Node, demand: NodeDemand, observed: Observed) -> bool:
     """Whether a member can be used: one in use stays of the right size although the wished sizes changed."""
     claim = claim_of(node, observed.claims)
-    asked = () if claim is None else claim.instance_types
-    right = demand.accepts(node) or node.instance_type in asked or node.name in observed.homes
+    asked = () if claim is None else {each.lower() for each in claim.instance_types}
+    right = demand.accepts(node) or node.instance_type.lower() in asked or node.name in observed.homes
     return right and demand.healthy(node) and demand.open(node)
 
 

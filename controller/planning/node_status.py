@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from controller.api.claims import Claim
+from controller.api import labels
+from controller.api.claims import READY, Claim
 from controller.api.conditions import FALSE, TRUE, Condition
 from controller.api.messages import shorten
 from controller.api.reasons import Reason, is_waiting
 from controller.api.workspace import ConditionType
 from controller.planning.claim_words import told_for
+from controller.planning.node_plan import LINGERS_AFTER
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Node, Observed
 from controller.planning.progress import counted
@@ -34,7 +36,20 @@ def node_conditions(demand: NodeDemand, plan: NodePlan, observed: Observed) -> l
     """MachineReady, NodesReady and ResourceReady, which hold whatever becomes of the workload."""
     machines = told_for(demand.kind, machine_condition(demand, plan, observed.claims, observed.provisioning))
     nodes = nodes_condition(demand, plan)
-    return [machines, nodes, resource_condition(demand, plan, machines, nodes)]
+    told = replace(machines, message="; ".join(part for part in (machines.message, _strays(observed)) if part))
+    return [told, nodes, resource_condition(demand, plan, machines, nodes)]
+
+
+def _strays(observed: Observed) -> str:
+    """What people should know of claims that cost money and serve nobody; empty where there are none."""
+    if not observed.strays:
+        return ""
+    first, others = observed.strays[0], len(observed.strays) - 1
+    which = f"{first} and {counted(others, 'further claim')}" if others else first
+    return (
+        f"{which} of an older Workspace of this name runs unused: delete it, or set its label "
+        f"{labels.WORKSPACE_UID} to the UID of this Workspace, which then uses it"
+    )
 
 
 def machine_condition(
@@ -55,10 +70,24 @@ def machine_condition(
             f"{existing} of {counted(demand.count, 'node')} found, and this installation makes none: {_wanted(demand)}"
         )
         return Condition(ConditionType.MACHINE_READY, FALSE, Reason.NODES_MISSING, text)
+    if plan.waits_for:
+        return _stuck(plan.waits_for, f"{ready} of {counted(needed, 'machine')} ready")
     if needed and ready == needed:
         text = f"{ready} of {counted(needed, 'machine')} ready"
         return Condition(ConditionType.MACHINE_READY, TRUE, Reason.MACHINES_READY, text)
     return _held_up(active, ready, max(needed, 1), known, waits=bool(plan.held))
+
+
+def _stuck(claims: Sequence[Claim], progress: str) -> Condition:
+    """What is said of claims whose deletion does not come to an end."""
+    first = claims[0]
+    ready = first.conditions.get(READY)
+    cause = f": {shorten(ready.message, CLAIM_MESSAGE_CHARACTERS)}" if ready is not None and ready.message else ""
+    text = (
+        f"{progress}; no further ones are made until some of {counted(len(claims), 'claim')} are gone that should be"
+        f" deleted for more than {LINGERS_AFTER / 60:.0f} minutes; {first.name}, since {first.deletion_time}{cause}"
+    )
+    return Condition(ConditionType.MACHINE_READY, FALSE, Reason.CLAIM_DELETION_STUCK, text)
 
 
 def _held_up(active: Sequence[Claim], ready: int, needed: int, known: Provisioning, *, waits: bool) -> Condition:

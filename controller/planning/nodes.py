@@ -82,7 +82,8 @@ class NodePlan:
         release: taken nodes that are no longer needed, or replaced.
         create: ordinals of the claims to make.
         delete: claims that are too many, or come to nothing.
-        held: claims that are missing and not made before the pause after a failure is over.
+        held: claims that are missing and not made before the pause after a failure is over, or `waits_for` are gone.
+        waits_for: claims that are stuck in their deletion, too many to make further ones.
         troubled: since when taken nodes are unusable, by name.
         recheck: seconds until time alone changes what is to be done; None while it does not.
     """
@@ -95,6 +96,7 @@ class NodePlan:
     create: tuple[int, ...] = ()
     delete: tuple[Claim, ...] = ()
     held: int = 0
+    waits_for: tuple[Claim, ...] = ()
     troubled: Mapping[str, str] = field(default_factory=dict)
     recheck: float | None = None
 

@@ -82,6 +82,7 @@ class Observed:
         provisioning: how its claims fared, as the status remembers it.
         troubled: since when its existing nodes are unusable, by name, as the status remembers it.
         now: the moment of the look.
+        strays: names of claims that name the Workspace, are older than it and are used by nobody.
     """
 
     claims: tuple[Claim, ...] = ()
@@ -93,32 +94,35 @@ class Observed:
     provisioning: Provisioning = UNTRIED
     troubled: Mapping[str, str] = field(default_factory=dict)
     now: datetime = BEGINNING
+    strays: tuple[str, ...] = ()
 
     @property
     def hosts(self) -> frozenset[str]:
         """Nodes that pods of the Workspace hold: those that have not ended, on their way out or not."""
-        return frozenset(_host(pod) for pod in self.pods if not _has_ended(pod))
+        return frozenset(host_of(pod) for pod in self.pods if not has_ended(pod))
 
     @property
     def homes(self) -> frozenset[str]:
         """Nodes that pods of the Workspace stay on."""
-        return frozenset(_host(pod) for pod in self.pods if not (_has_ended(pod) or is_deleting(pod)))
+        return frozenset(host_of(pod) for pod in self.pods if not (has_ended(pod) or is_deleting(pod)))
 
     @property
     def servers(self) -> frozenset[str]:
         """Nodes with pods of the Workspace that are Ready."""
-        return frozenset(_host(pod) for pod in self.pods if is_true(pod, "Ready") and not is_deleting(pod))
+        return frozenset(host_of(pod) for pod in self.pods if is_true(pod, "Ready") and not is_deleting(pod))
 
     def like(self, wanted: Json) -> Json | None:
         """The object of the same kind and name; None when there is none."""
         return self.objects.get(ref_of(wanted))
 
 
-def _host(pod: Json) -> str:
+def host_of(pod: Json) -> str:
+    """The node a pod was put on; empty before that."""
     return str((pod.get("spec") or {}).get("nodeName") or "")
 
 
-def _has_ended(pod: Json) -> bool:
+def has_ended(pod: Json) -> bool:
+    """Whether a pod ran to its end, and holds no GPU any more."""
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
@@ -147,10 +151,7 @@ def selects(workspace: Workspace, node_labels: Mapping[str, str]) -> bool:
 
 
 def selected(workspace: Workspace, nodes: Iterable[Json]) -> Iterator[Json]:
-    """Those of the stored nodes the Workspace's label selector accepts.
-
-    Thousands of nodes are looked through in every reconciliation: the comparison that rules most out goes first.
-    """
+    """Those of the stored nodes the Workspace's label selector accepts."""
     wanted = wanted_labels(workspace)
     for node in nodes:
         found = labels_of(node)

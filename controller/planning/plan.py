@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
+from controller.api import labels
 from controller.api.json import Json, annotations_of, is_deleting
 from controller.api.resources import JOBS, SERVICES
 from controller.api.workspace import Workspace
@@ -11,7 +13,7 @@ from controller.planning.claims import Order, render_claim
 from controller.planning.node_plan import given_up, plan_nodes
 from controller.planning.nodes import NodeDemand, NodePlan
 from controller.planning.observed import Observed, Ref, is_owned_by, ref_of
-from controller.planning.progress import read_job
+from controller.planning.progress import job_of, read_job
 from controller.planning.provisioning import Provisioning, concluded, digest, follow
 from controller.planning.rendering import APPLIED_HASH, INTENT, Rendering, render
 from controller.planning.served import served_by
@@ -106,6 +108,22 @@ def _gives_back(workspace: Workspace, rendering: Rendering, observed: Observed) 
         return False
     live = observed.like(rendering.workload)
     return observed.trained if live is None else read_job(live).ended and _is_same_run(rendering.workload, live)
+
+
+NO_DEMAND: Final = NodeDemand(count=0, instance_type="", gpu_resource=labels.NVIDIA_GPU, gpus=0)
+"""What a run that is over asks of nodes."""
+
+
+def is_over(workspace: Workspace, observed: Observed) -> bool:
+    """Whether a Workspace that cannot be resolved holds nodes for a training run that is over and wants them back.
+
+    What it asks for now may be unknown, as when its ConfigMap was deleted after the run; that the run has ended is not.
+    """
+    if workspace.tuning is None or not workspace.releases_nodes:
+        return False
+    job = job_of(observed)
+    ended = job is not None and is_owned_by(job, workspace.uid) and read_job(job).ended
+    return observed.trained or ended
 
 
 def _is_same_run(wanted: Json, live: Json) -> bool:

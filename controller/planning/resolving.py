@@ -1,6 +1,6 @@
 """From a Workspace to its target: every name looked up, every number worked out, or the reasons why that cannot be."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Final
 
 from controller.api.json import Json
@@ -17,6 +17,7 @@ from controller.planning.counts import nodes_least, nodes_wanted
 from controller.planning.existing_nodes import MIG, sku_for
 from controller.planning.nodes import NodeDemand
 from controller.planning.rendering.data import common_path
+from controller.planning.rendering.objects import stated
 from controller.planning.runtimes import HALF, choose_runtime
 from controller.planning.site import Site
 from controller.planning.sizing import Fit, Layout, Use, fit
@@ -120,13 +121,12 @@ def _training(workspace: Workspace, preset: Preset, sku: Sku, site: Site) -> Tra
     config = completed(asked_for, tuning_method(workspace), half=half, checkpointing=tight)
     config = reading(config, common_path(_addresses(workspace)))
     named = named_config(workspace, site)
-    asked = asdict(workspace.tuning) if workspace.tuning is not None else {}
     return Training(
         preset=preset,
         document=render_training(config),
         output_dir=config.output_dir,
         arch=sku.arch,
-        intent={"tuning": asked, "config": None if named is None else named.text},
+        intent={"tuning": stated(workspace.tuning), "config": None if named is None else named.text},
     )
 
 

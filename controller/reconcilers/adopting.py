@@ -1,11 +1,10 @@
 """Takes over what KAITO made for a Workspace, without touching a pod."""
 
-from controller.api import labels
-from controller.api.json import Json, is_deleting, labels_of, name_of
+from controller.api.json import Json, is_deleting, name_of
 from controller.api.reasons import Reason
 from controller.api.resources import SERVICES, Resource
 from controller.api.workspace import Workspace
-from controller.planning.adoption import adoption_patch, is_adoptable, may_have_predecessor
+from controller.planning.adoption import adoption_patch, is_adoptable, is_awaited, may_have_predecessor
 from controller.planning.observed import Observed, is_owned_by
 from controller.planning.rendering import WORKLOADS, object_names
 from controller.reconcilers.context import Context
@@ -36,8 +35,8 @@ async def adopt(context: Context, workspace: Workspace, obj: Json, observed: Obs
         adoptable = is_adoptable(live, workspace)
         if adoptable:
             await _take_over(context, workspace, obj, resource, live, pods)
-        # What lost its label by hand is no affair of the caches: writing it once more puts that right.
-        waits = waits or (resource in WORKLOADS and (adoptable or labels.WORKSPACE in labels_of(live)))
+        # What lost label or mark by hand is no affair of the caches: writing it once more puts that right.
+        waits = waits or (resource in WORKLOADS and (adoptable or is_awaited(live)))
     return waits
 
 

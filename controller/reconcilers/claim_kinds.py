@@ -4,10 +4,8 @@ import asyncio
 from typing import Final, NoReturn
 
 from controller.api.claims import CLAIM_KINDS, ClaimKind
-from controller.api.conditions import is_true
 from controller.api.json import key_of
-from controller.api.workspace import ConditionType
-from controller.reconcilers.informers import Informers
+from controller.reconcilers.informers import WAITING, Informers
 from controller.reconcilers.wiring import Enqueue
 
 LOOK_SECONDS: Final = 0.5
@@ -25,9 +23,8 @@ async def follow_kinds(informers: Informers, enqueue: Enqueue) -> NoReturn:
     while True:
         served = _served(informers)
         if served - before:
-            for workspace in informers.workspaces.values():
-                if not is_true(workspace, ConditionType.RESOURCE_READY):
-                    enqueue(key_of(workspace))
+            for workspace in informers.workspaces.by_index(WAITING, WAITING):
+                enqueue(key_of(workspace))
         before = served
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -6,11 +6,12 @@ Workspace went, still must not cost money for ever.
 
 from controller.api import labels
 from controller.api.claims import ClaimKind
-from controller.api.json import Json, Key, is_deleting, labels_of, name_of, uid_of, version_of
-from controller.api.resources import NODES, WORKSPACES
+from controller.api.json import Json, Key, is_deleting, labels_of, name_of, uid_of
+from controller.api.resources import WORKSPACES
 from controller.planning.claim_words import noun_for
 from controller.reconcilers.context import Context
 from controller.reconcilers.informers import BY_WORKSPACE
+from controller.reconcilers.nodes import free_node
 from controller.runtime import logs
 from controller.runtime.errors import Conflict, NotFound
 
@@ -44,7 +45,7 @@ async def collect_leftovers(context: Context, key: Key, uid: str = "") -> None:
             await _delete_claim(context, kind, claim)
     for node in nodes:
         if _is_left_over(node, alive):
-            await _free_node(context, node)
+            await free_node(context, name_of(node), labels_of(node)[labels.WORKSPACE_UID])
 
 
 async def _living_uid(context: Context, key: Key) -> str:
@@ -65,13 +66,4 @@ async def _delete_claim(context: Context, kind: ClaimKind, claim: Json) -> None:
     try:
         await context.client.delete(kind.resource, name_of(claim), uid=uid_of(claim))
     except (NotFound, Conflict):
-        return
-
-
-async def _free_node(context: Context, node: Json) -> None:
-    gone = {labels.WORKSPACE: None, labels.WORKSPACE_NAMESPACE: None, labels.WORKSPACE_UID: None}
-    patch = {"metadata": {"resourceVersion": version_of(node), "labels": gone}}
-    try:
-        await context.client.merge(NODES, name_of(node), patch)
-    except NotFound:
         return

@@ -1,10 +1,12 @@
 """The caches of the workspace operator: what is watched, what of it is kept, and how it is found."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from typing import Final
 
 from controller.api import labels
 from controller.api.claims import MACHINE, NODE_CLAIM, ClaimKind
+from controller.api.conditions import is_true
 from controller.api.json import Json, labels_of, metadata_of
 from controller.api.resources import (
     DEPLOYMENTS,
@@ -18,8 +20,9 @@ from controller.api.resources import (
     WORKSPACES,
     Resource,
 )
+from controller.api.workspace import ConditionType
 from controller.catalog.mig import MIG_RESOURCE_PREFIX
-from controller.planning.observed import is_free
+from controller.planning.observed import has_ended, host_of, is_free
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 
@@ -30,10 +33,19 @@ BY_CONFIG = "config"
 """Index over `namespace/name` of the ConfigMap a Workspace names."""
 
 BY_NODE = "node"
-"""Index over the name of the node a claim stands for."""
+"""Index over the name of the node a claim stands for, or a pod holds."""
+
+WAITING = "waiting"
+"""Index over Workspaces whose nodes are not all there; its one value is `waiting` itself."""
 
 FREE = "free"
-"""Index over nodes that serve nobody; its one value is `free` itself."""
+"""Index over nodes that serve nobody: `free` itself gives all of them, `key=value` those with the label."""
+
+UNSERVED_SECONDS: Final = 60.0
+"""After so long a kind of claim the API server does not serve has no claims: its CRD was removed, and they with it.
+
+Nothing is decided on that alone: before nodes are bought or given up the API server is asked.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +82,25 @@ class Informers:
         """The claims of every kind that name the Workspace of `namespace/name`, as the caches show them."""
         return [(kind, obj) for kind, informer in self.claims for obj in informer.by_index(BY_WORKSPACE, key)]
 
+    def free_nodes(self, wanted: Iterable[tuple[str, str]]) -> list[Json]:
+        """The nodes that serve nobody and may carry all the labels: those with the rarest of them.
+
+        Thousands of nodes would have to be looked through in every reconciliation else.
+        """
+        found = [self.nodes.by_index(FREE, f"{key}={value}") for key, value in wanted]
+        return min(found, key=len) if found else self.nodes.by_index(FREE, FREE)
+
     def is_claimed(self, node: str) -> bool:
         """Whether a claim of any Workspace stands for the node of that name, whatever the node's labels say."""
         return any(informer.by_index(BY_NODE, node) for _, informer in self.claims)
+
+    def is_inhabited(self, node: str, *, besides: str) -> bool:
+        """Whether pods of another Workspace than that of `namespace/name` hold a node, whatever its labels say.
+
+        Existing nodes that KAITO's workloads run on carry no label until their Workspace was looked at for the first
+        time, and labels can be taken off by hand.
+        """
+        return any(key != besides for pod in self.pods.by_index(BY_NODE, node) for key in named_by(pod))
 
     def claims_unknown(self) -> str:
         """Why the claims are not known yet; empty once those of every kind that is served have been read."""
@@ -92,14 +120,24 @@ def build_informers(client: Client, config_maps: Informer) -> Informers:
         config_maps: the users' configuration.
     """
     ours = labels.WORKSPACE
-    by_owner, by_name = {BY_WORKSPACE: claimed_by}, {BY_WORKSPACE: named_by}
-    by_place = {**by_owner, BY_NODE: standing_for}
+    by_owner = {BY_WORKSPACE: claimed_by}
+
+    def claims(resource: Resource, transform: Callable[[Json], Json]) -> Informer:
+        by_place = {**by_owner, BY_NODE: standing_for}
+        return Informer(
+            client, resource, labels=ours, transform=transform, indexes=by_place, keeps_unserved=UNSERVED_SECONDS
+        )
+
     return Informers(
-        workspaces=Informer(client, WORKSPACES, transform=without_noise, indexes={BY_CONFIG: configured_by}),
-        machines=Informer(client, MACHINES, labels=ours, transform=without_noise, indexes=by_place),
-        node_claims=Informer(client, NODE_CLAIMS, labels=ours, transform=slim_claim, indexes=by_place),
+        workspaces=Informer(
+            client, WORKSPACES, transform=without_noise, indexes={BY_CONFIG: configured_by, WAITING: waiting}
+        ),
+        machines=claims(MACHINES, without_noise),
+        node_claims=claims(NODE_CLAIMS, slim_claim),
         nodes=Informer(client, NODES, transform=slim_node, indexes={**by_owner, FREE: free}),
-        pods=Informer(client, PODS, labels=ours, transform=slim_pod, indexes=by_name),
+        pods=Informer(
+            client, PODS, labels=ours, transform=slim_pod, indexes={BY_WORKSPACE: named_by, BY_NODE: held_by}
+        ),
         deployments=Informer(client, DEPLOYMENTS, labels=ours, transform=without_noise),
         stateful_sets=Informer(client, STATEFUL_SETS, labels=ours, transform=without_noise),
         jobs=Informer(client, JOBS, labels=ours, transform=without_noise),
@@ -137,10 +175,25 @@ def standing_for(obj: Json) -> Iterable[str]:
         yield str(name)
 
 
+def held_by(obj: Json) -> Iterable[str]:
+    """The node a pod holds."""
+    if (host := host_of(obj)) and not has_ended(obj):
+        yield host
+
+
+def waiting(obj: Json) -> Iterable[str]:
+    """Whether a Workspace may want further nodes."""
+    if not is_true(obj, ConditionType.RESOURCE_READY):
+        yield WAITING
+
+
 def free(obj: Json) -> Iterable[str]:
-    """Whether a node serves nobody."""
-    if is_free(labels_of(obj)):
+    """Under what a node that serves nobody is found."""
+    found = labels_of(obj)
+    if is_free(found):
         yield FREE
+        for key, value in found.items():
+            yield f"{key}={value}"
 
 
 def without_noise(obj: Json) -> Json:

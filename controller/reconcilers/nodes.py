@@ -6,17 +6,18 @@ from dataclasses import replace
 
 from controller.api import labels
 from controller.api.claims import CLAIM_KINDS, Claim, ClaimKind
-from controller.api.json import Json, annotations_of, generation_of, is_deleting, labels_of, name_of, uid_of
+from controller.api.json import Json, annotations_of, generation_of, is_deleting, labels_of, name_of, uid_of, version_of
 from controller.api.reasons import Reason
 from controller.api.resources import NODES, WORKSPACES
 from controller.api.workspace import Workspace
 from controller.planning.claim_words import noun_for, word_for
 from controller.planning.claims import ownership_labels
 from controller.planning.inherited import ORDINAL
-from controller.planning.node_plan import claim_of
+from controller.planning.node_plan import claim_of, plan_nodes
 from controller.planning.nodes import NodePlan
 from controller.planning.observed import Node, Observed, parse_node
-from controller.planning.plan import claims_to_create
+from controller.planning.ownership import freeing, taking
+from controller.planning.plan import NO_DEMAND, claims_to_create
 from controller.planning.target import Target
 from controller.reconcilers.context import Context
 from controller.reconcilers.observe import claims_of
@@ -42,6 +43,20 @@ async def settle_nodes(
     for node in plan.take:
         await _take_node(context, workspace, obj, node)
     return await _create_claims(context, workspace, obj, target, plan)
+
+
+async def give_back_nodes(context: Context, workspace: Workspace, obj: Json, observed: Observed) -> None:
+    """Gives back all nodes and claims of a Workspace whose training run is over; what pods hold stays until later."""
+    plan = plan_nodes(workspace, NO_DEMAND, observed)
+    if plan.is_settled:
+        return
+    closer = await look_closer(context, workspace, obj, observed, plan, NO_DEMAND.kind)
+    if closer is None:
+        return
+    plan = plan_nodes(workspace, NO_DEMAND, closer)
+    for node in plan.release:
+        await release_node(context, obj, node)
+    await delete_claims(context, obj, plan.delete)
 
 
 async def look_closer(
@@ -164,8 +179,8 @@ async def delete_claims(context: Context, obj: Json, claims: Iterable[Claim]) ->
 
 async def _take_node(context: Context, workspace: Workspace, obj: Json, node: Node) -> None:
     """Labels a free node as the Workspace's own; whoever else takes it at the same moment makes this a conflict."""
-    patch = {"metadata": {"resourceVersion": node.resource_version, "labels": ownership_labels(workspace)}}
-    await context.client.merge(NODES, node.name, patch)
+    metadata = {"resourceVersion": node.resource_version, **taking(node.labels, workspace)}
+    await context.client.merge(NODES, node.name, {"metadata": metadata})
     note = f"node {node.name} serves this Workspace now"
     context.recorder.event(obj, type=NORMAL, reason=Reason.NODE_CLAIMED, note=note)
 
@@ -180,14 +195,20 @@ async def _mark_node(context: Context, workspace: Workspace, node: Node, claim: 
 
 async def release_node(context: Context, obj: Json, node: Node, why: str = "") -> None:
     """Takes the ownership labels off a node that existed on its own; `why` is added to what is told of it."""
-    gone = {labels.WORKSPACE: None, labels.WORKSPACE_NAMESPACE: None, labels.WORKSPACE_UID: None}
-    try:
-        live = await context.client.get(NODES, node.name)
-        if labels_of(live).get(labels.WORKSPACE_UID) != node.owner_uid:
-            return
-        version = live["metadata"]["resourceVersion"]
-        await context.client.merge(NODES, node.name, {"metadata": {"resourceVersion": version, "labels": gone}})
-    except NotFound:
+    if not await free_node(context, node.name, node.owner_uid):
         return
     note = f"node {node.name} is free again{why}"
     context.recorder.event(obj, type=NORMAL, reason=Reason.NODE_RELEASED, note=note)
+
+
+async def free_node(context: Context, name: str, uid: str) -> bool:
+    """Takes what we wrote off a node that served the Workspace of the UID; whether it still did."""
+    try:
+        live = await context.client.get(NODES, name)
+        if labels_of(live).get(labels.WORKSPACE_UID) != uid:
+            return False
+        metadata = {"resourceVersion": version_of(live), **freeing(live, uid)}
+        await context.client.merge(NODES, name, {"metadata": metadata})
+    except NotFound:
+        return False
+    return True

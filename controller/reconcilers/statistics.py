@@ -12,12 +12,15 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from controller.api.claims import ClaimKind, parse_claim
 from controller.api.conditions import TRUE, Condition, conditions_of, is_true
-from controller.api.json import Json, annotations_of, is_deleting, key_of, metadata_of
-from controller.api.labels import AMD_GPU, NVIDIA_GPU
+from controller.api.json import Json, annotations_of, is_deleting, key_of, labels_of, metadata_of
+from controller.api.labels import AMD_GPU, NVIDIA_GPU, WORKSPACE, WORKSPACE_NAMESPACE, WORKSPACE_UID
 from controller.api.node_source import wished_source
 from controller.api.reasons import Reason
-from controller.api.workspace import DEFAULT_COUNT, ConditionType
+from controller.api.workspace import DEFAULT_COUNT, ConditionType, parse_workspace
+from controller.planning.inherited import is_stray
+from controller.planning.moments import created
 from controller.planning.observed import parse_node
 from controller.planning.site import Site
 from controller.reconcilers.durations import seconds_of
@@ -51,11 +54,13 @@ class World:
         workspaces: gives every Workspace.
         nodes: gives the nodes that carry a Workspace's namespace and name.
         site: gives the installation, for the sizes there are.
+        strays: gives how many claims name a Workspace and are used by none.
     """
 
     workspaces: Callable[[], Iterable[Json]]
     nodes: Callable[[str, str], Iterable[Json]]
     site: Callable[[], Site]
+    strays: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,9 @@ class WorkspaceCollector(Collector):
         unlisted = GaugeMetricFamily("kaito_workspaces_unlisted", f"Workspaces beyond the {LISTED} with own series.")
         unlisted.add_metric([], len(workspaces) - len(listed))
         yield unlisted
+        yield GaugeMetricFamily(
+            "kaito_stray_claims", "Claims KAITO made for Workspaces that are gone or made anew.", self._world.strays()
+        )
 
 
 def state_of(workspace: Json) -> tuple[str, str]:
@@ -200,7 +208,22 @@ def world_of(informers: Informers, site: Callable[[], Site]) -> World:
     def nodes(namespace: str, name: str) -> Iterable[Json]:
         return informers.nodes.by_index(BY_WORKSPACE, f"{namespace}/{name}")
 
-    return World(informers.workspaces.values, nodes, site)
+    return World(informers.workspaces.values, nodes, site, lambda: strays_in(informers))
+
+
+def strays_in(informers: Informers) -> int:
+    """How many claims of KAITO's are for no Workspace there is: nothing collects them, and they cost money."""
+    return sum(_is_stray(informers, kind, obj) for kind, informer in informers.claims for obj in informer.values())
+
+
+def _is_stray(informers: Informers, kind: ClaimKind, obj: Json) -> bool:
+    found = labels_of(obj)
+    if WORKSPACE_UID in found or WORKSPACE not in found or is_deleting(obj):
+        return False
+    key = found[WORKSPACE], found.get(WORKSPACE_NAMESPACE, "")
+    owner = informers.workspaces.get(*key)
+    named = owner or {"metadata": dict(zip(("name", "namespace"), key, strict=True))}
+    return is_stray(parse_claim(obj, kind), parse_workspace({"metadata": named["metadata"]}), created(named))
 
 
 def count_workspaces(world: World) -> None:

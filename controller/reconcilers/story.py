@@ -15,7 +15,7 @@ log = logs.get_logger(__name__)
 NORMAL = "Normal"
 WARNING = "Warning"
 
-_TOLD = (
+TOLD = (
     ConditionType.MACHINE_READY,
     ConditionType.NODE_CLAIM_READY,
     ConditionType.RESOURCE_READY,
@@ -51,7 +51,7 @@ def tell(recorder: Recorder, obj: Json, status: Json) -> None:
 
 
 def _in_order(conditions: dict[str, Condition]) -> Iterable[Condition]:
-    return (conditions[type_] for type_ in _TOLD if type_ in conditions)
+    return (conditions[type_] for type_ in TOLD if type_ in conditions)
 
 
 def _meaning(reason: str) -> str:

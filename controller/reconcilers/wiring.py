@@ -3,24 +3,41 @@
 from collections.abc import Callable, Iterable
 
 from controller.api import labels
-from controller.api.conditions import is_true
 from controller.api.json import Json, Key, key_of, labels_of, metadata_of
-from controller.api.workspace import ConditionType
 from controller.planning.rendering import OWNED
-from controller.reconcilers.informers import BY_CONFIG, FREE, Informers, claimed_by, free, named_by
+from controller.reconcilers.informers import (
+    BY_CONFIG,
+    BY_NODE,
+    FREE,
+    WAITING,
+    Informers,
+    claimed_by,
+    free,
+    held_by,
+    named_by,
+)
 
 Enqueue = Callable[[Key], None]
 
 
 def connect(informers: Informers, enqueue: Enqueue) -> None:
-    """Makes every change that matters enqueue the Workspaces it concerns."""
+    """Makes every change that matters enqueue the Workspaces it concerns, and all that are there now once."""
+    present = True
+
+    def node_changed(old: Json | None, new: Json | None) -> None:
+        # Of the nodes that are there already nobody needs to hear: a thousand Workspaces, each for thousands of nodes.
+        if not present:
+            _enqueue_waiting(informers, enqueue, old, new)
+
     informers.workspaces.on_change(lambda old, new: enqueue(key_of(new or old or {})))
     for informer in (informers.machines, informers.node_claims, informers.nodes):
         informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, claimed_by))
     for informer in (informers.pods, *map(informers.of, OWNED)):
         informer.on_change(lambda old, new: _enqueue_named(enqueue, old, new, named_by))
-    informers.nodes.on_change(lambda old, new: _enqueue_waiting(informers, enqueue, old, new))
+    informers.nodes.on_change(node_changed)
+    informers.pods.on_change(lambda old, new: _enqueue_heirs(informers, enqueue, old, new))
     informers.config_maps.on_change(lambda old, new: _enqueue_configured(informers, enqueue, old, new))
+    present = False
 
 
 def _enqueue_named(
@@ -48,9 +65,16 @@ def _enqueue_waiting(informers: Informers, enqueue: Enqueue, old: Json | None, n
         return
     if old is not None and _same(old, new):
         return
-    for workspace in informers.workspaces.values():
-        if not is_true(workspace, ConditionType.RESOURCE_READY):
-            enqueue(key_of(workspace))
+    for workspace in informers.workspaces.by_index(WAITING, WAITING):
+        enqueue(key_of(workspace))
+
+
+def _enqueue_heirs(informers: Informers, enqueue: Enqueue, old: Json | None, new: Json | None) -> None:
+    """The last pod left a node that serves nobody, which no change of the node tells."""
+    for host in () if old is None else set(held_by(old)) - set(held_by(new or {})):
+        node = informers.nodes.get(host)
+        if not informers.pods.by_index(BY_NODE, host):
+            _enqueue_waiting(informers, enqueue, None, node)
 
 
 def _offers_gpus(node: Json) -> bool:

@@ -12,11 +12,12 @@ from controller.api.messages import Problem
 from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, ParseError, Workspace, parse_workspace
 from controller.planning.memory import with_made
+from controller.planning.node_plan import plan_nodes
 from controller.planning.node_status import NODE_CONDITIONS, node_conditions
 from controller.planning.observed import Node, Observed, is_owned_by, parse_node
 from controller.planning.pausing import paused_status
 from controller.planning.phases import NOTHING_PLANNED, Sight
-from controller.planning.plan import Plan, make_plan
+from controller.planning.plan import NO_DEMAND, Plan, is_over, make_plan
 from controller.planning.rendering import APPLIED_HASH
 from controller.planning.resolving import resolve, unreadable
 from controller.planning.revisions import Wish, revision_name, wish_of
@@ -27,7 +28,7 @@ from controller.reconcilers.collect import collect_leftovers
 from controller.reconcilers.context import Context
 from controller.reconcilers.finalize import add_finalizer, finalize
 from controller.reconcilers.hearsay import listen
-from controller.reconcilers.nodes import look_closer, settle_nodes
+from controller.reconcilers.nodes import give_back_nodes, look_closer, settle_nodes
 from controller.reconcilers.observe import observe
 from controller.reconcilers.refusals import Blocked, refused
 from controller.reconcilers.report import now, write_status
@@ -113,7 +114,12 @@ async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
     site = context.site().sourced(workspace.node_source)
     target = resolve(workspace, obj, site)
     if not isinstance(target, Target):
-        return await _report(context, workspace, obj, _unresolved(workspace, obj, observed, target), DONE)
+        over = is_over(workspace, observed)
+        view = (_finished if over else _unresolved)(workspace, obj, observed, target)
+        result = await _report(context, workspace, obj, view, DONE)
+        if over:
+            await give_back_nodes(context, workspace, obj, observed)
+        return result
     wish = wish_of(workspace, obj, target, site)
     work = _work(workspace, obj, target, observed, wish)
     try:
@@ -210,6 +216,14 @@ def _unresolved(workspace: Workspace, obj: Json, observed: Observed, problems: S
     )
     nodes = [parse_node({"metadata": {"name": name}}) for name in status.get("workerNodes") or []]
     return View(conditions, nodes, int(status.get("targetNodeCount") or 0))
+
+
+def _finished(workspace: Workspace, obj: Json, observed: Observed, problems: Sequence[Problem]) -> View:
+    """What cannot be resolved any more and has ended: its nodes go, whatever stands in the way of another run."""
+    del obj
+    nodes = plan_nodes(workspace, NO_DEMAND, observed)
+    known = node_conditions(NO_DEMAND, nodes, observed)
+    return View(blocked_conditions(workspace, observed, problems, known=known), nodes.usable)
 
 
 async def _report(context: Context, workspace: Workspace, obj: Json, view: View, result: Result) -> Result:

@@ -19,7 +19,6 @@ PROGRAMS: Final = (CONTROLLER, PROVISIONER)
 """The programs that lead."""
 
 _RETRY_SECONDS: Final = 0.3
-_PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ async def people(system: System, namespace: str, plan: Plan, size: Size, log: Lo
     async def story(name: str) -> None:
         for deed in (each for each in plan.deeds if each.name == name):
             await at(deed.at)
-            await _persist(partial(_do, system, namespace, deed, log))
+            await _persist(partial(_do, system, namespace, deed, log), size.patience_seconds)
             log.done[deed.act] += 1
 
     async def strike(each: Strike) -> None:
@@ -54,9 +53,9 @@ async def people(system: System, namespace: str, plan: Plan, size: Size, log: Lo
             group.create_task(strike(each))
 
 
-async def _persist(call: Callable[[], Awaitable[None]]) -> None:
-    """Does it, again and again while the API server or the webhook is away, as a person would."""
-    deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+async def _persist(call: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Does it, again and again while the webhook is away or a predecessor still goes away, as a person would."""
+    deadline = asyncio.get_running_loop().time() + seconds
     while True:
         try:
             return await call()

@@ -149,7 +149,7 @@ def _life(chance: random.Random, name: str, kind: Kind) -> list[Deed]:
     return deeds
 
 
-_LIKELY: Final = {Act.CHANGE: 0.5, Act.SCALE: 0.15, Act.REMOVE: 0.15, Act.DELETE: 0.65, Act.CREATE: 0.3}
+_LIKELY: Final = {Act.CHANGE: 0.5, Act.SCALE: 0.15, Act.REMOVE: 0.15, Act.DELETE: 0.8, Act.CREATE: 0.3}
 
 
 def _strike(chance: random.Random, place: int) -> Strike:

@@ -1,5 +1,6 @@
 """What is wrong after a run; nothing, when all is well."""
 
+import asyncio
 from collections import Counter
 from typing import Final
 
@@ -18,6 +19,7 @@ from tests.system import audit
 from tests.system.harness import System
 from tests.system.planned import Eyes, unfinished
 
+_TURN_SECONDS: Final = 0.02
 _CLAIMS: Final = frozenset(kind.resource.plural for kind in CLAIM_KINDS)
 _MOST_ORDINALS: Final = {Kind.COPIES: 2, Kind.RELEASING: 4}
 """Ordinals a Workspace can come to use, where they are more than one: by its nodes, or by giving back and asking again
@@ -25,9 +27,13 @@ while the old claim still goes away."""
 
 
 async def restless(eyes: Eyes, namespace: str, plan: Plan) -> str:
-    """What is not yet as the planner says for the Workspaces there are."""
+    """What is not yet as the planner says for the Workspaces there are.
+
+    The operators speak to the API server through a proxy in this very process: between two plans it gets its turn.
+    """
     wrong = []
     for name in sorted({deed.name for deed in plan.deeds if deed.act is Act.CREATE}):
+        await asyncio.sleep(_TURN_SECONDS)
         seen = eyes.view((namespace, name))
         if name not in plan.surviving:
             wrong += [f"{name} left {each}" for each in eyes.leftovers((namespace, name))]

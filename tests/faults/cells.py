@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from controller.api.json import (
 from controller.api.resources import NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
-from controller.runtime.errors import NotFound
+from controller.runtime.errors import AlreadyExists, NotFound, Throttled, Unavailable
 from controller.runtime.lease import LeaseTiming
 from controller.runtime.options import CommonOptions
 from hack.aks_simulator.node_loop import NodeLoop
@@ -49,7 +49,7 @@ CELL_LABEL: Final = "tests.kaito.sh/cell"
 SPEED: Final = 20.0
 """A pool is there after 0.4 s, its node Ready after 0.1 s more."""
 
-REQUEST_DEADLINE: Final = 8.0
+REQUEST_DEADLINE: Final = 12.0
 """Longer than the cloud's longest delay and a slow machine's longest pause together."""
 
 POLICY: Final = Policy(retry_initial=0.3, retry_max=1.0, orphan_grace=1.0, request_deadline=REQUEST_DEADLINE)
@@ -111,6 +111,19 @@ async def staged(client: Client, kubeconfig: Path, namespace: str) -> AsyncItera
         await tear_down(watching)
 
 
+async def insist(call: Callable[[], Awaitable[None]]) -> None:
+    """Makes a call, again and again while the API server of a busy machine has no answer in time."""
+
+    async def answered() -> str:
+        try:
+            await call()
+        except (Unavailable, Throttled) as error:
+            return str(error)
+        return ""
+
+    await eventually(answered, PATIENCE)
+
+
 @dataclass(slots=True)
 class Cell:
     """One small world.
@@ -137,7 +150,12 @@ class Cell:
         body["metadata"]["labels"][CELL_LABEL] = self.id
         self.asked[name] = kind
         self.stage.mourners[name] = self._let_go
-        await self.stage.client.create(kind.resource, body)
+
+        async def made() -> None:
+            with suppress(AlreadyExists):
+                await self.stage.client.create(kind.resource, body)
+
+        await insist(made)
         return name
 
     def _let_go(self, name: str) -> None:
@@ -151,8 +169,12 @@ class Cell:
     async def give_up(self, name: str) -> None:
         """Asks for a claim's deletion."""
         self.given_up.add(name)
-        with suppress(NotFound):
-            await self.stage.client.delete(self.asked[name].resource, name)
+
+        async def deleted() -> None:
+            with suppress(NotFound):
+                await self.stage.client.delete(self.asked[name].resource, name)
+
+        await insist(deleted)
 
     async def run(
         self,
@@ -326,10 +348,14 @@ async def _clean(made: Cell) -> None:
     """Takes away claims and nodes by force, those of the cell's system pool among them."""
     found = (made.stage.claim(name) for name in made.asked)
     objects = [(kind.resource, name_of(obj)) for kind, obj in filter(None, found)]
-    nodes = await made.stage.client.list(NODES, labels=made._selectors["nodes"])
-    for resource, name in (*objects, *((NODES, name_of(node)) for node in nodes.items)):
-        with suppress(NotFound):
-            await made.stage.client.merge(resource, name, {"metadata": {"finalizers": None}})
-            await made.stage.client.delete(resource, name)
+
+    async def cleaned() -> None:
+        nodes = await made.stage.client.list(NODES, labels=made._selectors["nodes"])
+        for resource, name in (*objects, *((NODES, name_of(node)) for node in nodes.items)):
+            with suppress(NotFound):
+                await made.stage.client.merge(resource, name, {"metadata": {"finalizers": None}})
+                await made.stage.client.delete(resource, name)
+
+    await insist(cleaned)
     for name in made.asked:
         made.stage.mourners.pop(name, None)

@@ -3,15 +3,19 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Final
 
+from controller.api.json import Json
 from hack.aks_simulator.answers import Answer, Call
 from hack.aks_simulator.faults import Effects
-from hack.aks_simulator.scenario import Scenario
+from hack.aks_simulator.scenario import parse_scenario
 from hack.aks_simulator.settings import Settings
 from hack.aks_simulator.simulator import Simulator
 from hack.aks_simulator.sizes import Sizes
 
 SYSTEM_POOL = "nodepool1"
+PATIENT: Final[Json] = {"timing": {"drain_timeout_seconds": 86400}}
+"""A machine with more to do than it can drains slowly; a removal that fails for that would have to be repeated."""
 
 
 @dataclass(slots=True)
@@ -40,10 +44,14 @@ class AccountingSimulator(Simulator):
     """
 
     def __init__(self, settings: Settings, sizes: Sizes, wanted: Callable[[str], bool]) -> None:
-        super().__init__(settings, sizes, Scenario())
+        super().__init__(settings, sizes, parse_scenario(PATIENT))
         self._wanted = wanted
         self.accounts: defaultdict[str, Account] = defaultdict(Account)
         self.under_way = 0
+
+    def replace_scenario(self, document: Any) -> None:
+        """Makes a document the live scenario, whose drains take as long as they need."""
+        super().replace_scenario({**PATIENT, **document})
 
     def arrive(self, call: Call) -> Effects:
         """The scenario's rules for a request, which is under way from now on."""

@@ -8,6 +8,8 @@ import json
 import re
 import ssl
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,16 @@ class Seen:
     code: int
 
 
+@asynccontextmanager
+async def _torn_if_unread(answer: aiohttp.ClientResponse) -> AsyncIterator[None]:
+    """Tears a connection down that is left in the middle of a reply, with no farewell that somebody has to answer."""
+    try:
+        yield
+    finally:
+        if answer.connection is not None and answer.connection.transport is not None:
+            answer.connection.transport.abort()
+
+
 class FaultProxy:
     """The proxy; runs within `async with`."""
 
@@ -138,7 +150,14 @@ class FaultProxy:
 
     async def __aexit__(self, *_: object) -> None:
         if self._runner:
+            # Clients that are killed or busy answer no farewell, and nobody is left to wait for one.
+            server = self._runner.server
+            open_ones = [handler.transport for handler in (server.connections if server else ())]
             await self._runner.cleanup()
+            for transport in open_ones:
+                if transport is not None:
+                    transport.abort()
+            await asyncio.sleep(0)
         if self._session:
             await self._session.close()
 
@@ -164,7 +183,8 @@ class FaultProxy:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_HEADERS}
         body = await request.read()
         url = self._upstream + request.raw_path
-        async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
+        asked = self._session.request(request.method, url, headers=headers, data=body or None)
+        async with asked as answer, _torn_if_unread(answer):
             if isinstance(action, Drop):
                 await answer.read()
                 return self._cut(request)

@@ -3,7 +3,7 @@
 from controller.api import labels
 from controller.api.json import Json
 from controller.api.resources import CONFIG_MAPS, NAMESPACES, NODES, SERVICES, Resource
-from controller.planning.configs import INFERENCE_KEY
+from controller.planning.configs import INFERENCE_KEY, TRAINING_KEY
 from tests.cluster.harness import eventually
 from tests.faults_table.injection import Act, Injection, at_once
 from tests.faults_table.place import NAME, PATIENCE_SECONDS, PRESET, Place
@@ -90,10 +90,11 @@ async def _serving(place: Place) -> None:
     await place.until_ready()
 
 
-async def _kubelet(place: Place, status: str, message: str) -> None:
-    """Writes what the node controller writes of a node that stopped reporting, or the node itself when it is back."""
-    ready = {"type": "Ready", "status": status, "reason": "NodeStatus", "message": message, "lastTransitionTime": now()}
-    body = {"status": {"conditions": [ready]}}
+async def _kubelet(place: Place, status: str, message: str, **others: str) -> None:
+    """Writes what the node controller writes of a node that stopped reporting, or the node itself."""
+    said = {"Ready": status, **others}
+    common = {"reason": "NodeStatus", "message": message, "lastTransitionTime": now()}
+    body = {"status": {"conditions": [{"type": type_, "status": each, **common} for type_, each in said.items()]}}
     await place.client.merge(NODES, place.namespace, body, subresource="status")
 
 
@@ -109,6 +110,41 @@ async def _taint(place: Place, *taints: Json) -> None:
 async def _tainted(place: Place) -> None:
     await _serving(place)
     await _taint(place, {"key": "dedicated", "value": "others", "effect": "NoSchedule"})
+
+
+async def _cordon(place: Place, *, cordoned: bool) -> None:
+    await place.client.merge(NODES, place.namespace, {"spec": {"unschedulable": cordoned or None}})
+
+
+async def _cordoned(place: Place) -> None:
+    await _serving(place)
+    await _cordon(place, cordoned=True)
+
+
+async def _disk(place: Place, pressure: str) -> None:
+    await _kubelet(place, "True", "kubelet is posting ready status", DiskPressure=pressure)
+
+
+async def _disk_full(place: Place) -> None:
+    await _serving(place)
+    await _disk(place, "True")
+
+
+def _barred(place: Place) -> bool:
+    """Whether the node controller has tainted the node for its condition."""
+    node = place.world.nodes.get(place.namespace)
+    return node is not None and "disk-pressure" in str(node["spec"].get("taints"))
+
+
+async def _deleted(place: Place) -> None:
+    await place.node()
+    await place.order(annotations={labels.NODE_SOURCE: "existing"})
+    await place.until_ready()
+    await place.client.delete(NODES, place.namespace)
+
+
+async def _a_node(place: Place) -> None:
+    await place.node()
 
 
 async def _gpus(place: Place, number: str) -> None:
@@ -141,6 +177,18 @@ async def _configured(place: Place) -> None:
     await place.order(size=A100, inference={"preset": {"name": PRESET}, "config": CONFIG})
 
 
+async def _write_training(place: Place, rank: str) -> None:
+    text = f"training_config: {{QuantizationConfig: {{load_in_4bit: true}}, LoraConfig: {{r: {rank}}}}}"
+    body = {"metadata": {"name": CONFIG, "namespace": place.namespace}, "data": {TRAINING_KEY: text}}
+    await place.client.apply(CONFIG_MAPS, body, manager="tests")
+
+
+async def _mistrained(place: Place) -> None:
+    await place.node()
+    await place.order(tuning={**TUNING, "config": CONFIG})
+    await _write_training(place, "many")
+
+
 async def _misconfigured(place: Place) -> None:
     await _write(place, "2048")
     await _configured(place)
@@ -161,7 +209,11 @@ INJECTIONS = {
     "node-lost": Injection(_lost, lambda place: _kubelet(place, "True", "kubelet is posting ready status")),
     "node-tainted": Injection(_tainted, _taint),
     "gpus-gone": Injection(_without_gpus, lambda place: _gpus(place, "1")),
+    "node-cordoned": Injection(_cordoned, lambda place: _cordon(place, cordoned=False)),
+    "disk-pressure": Injection(_disk_full, lambda place: _disk(place, "False"), _barred),
+    "node-deleted": Injection(_deleted, _a_node),
     "nodes-missing": Injection(_one_of_two, _second_node),
     "config-map-missing": Injection(_configured, lambda place: _write(place, "2048")),
+    "training-config-invalid": Injection(_mistrained, lambda place: _write_training(place, "8")),
     "config-invalid": Injection(_misconfigured, lambda place: _write(place, "2048")),
 }

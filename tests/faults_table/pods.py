@@ -78,17 +78,22 @@ async def _stops_answering(place: Place) -> None:
     await place.play_now(fail="unready")
 
 
-async def _secret_of_variable(place: Place) -> None:
-    await place.node()
-    await place.play(fail="image-pull")
-    await place.order()
-    pod = await place.pod("backs off", lambda pod: "ImagePullBackOff" in states(pod))
-    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "hf-token" not found'}
-    containers = [{**each, "state": {"waiting": waiting}} for each in pod["status"]["containerStatuses"]]
-    await place.report(pod, containerStatuses=containers)
+def cannot_begin(reason: str, message: str) -> Injection:
+    """A container the kubelet cannot make or start."""
+
+    async def make(place: Place) -> None:
+        await place.node()
+        await place.play(fail="image-pull")
+        await place.order()
+        pod = await place.pod("backs off", lambda pod: "ImagePullBackOff" in states(pod))
+        waiting = {"reason": reason, "message": message}
+        containers = [{**each, "state": {"waiting": waiting}} for each in pod["status"]["containerStatuses"]]
+        await place.report(pod, containerStatuses=containers)
+
+    return Injection(make, _pods_anew)
 
 
-async def _secret_of_variable_comes(place: Place) -> None:
+async def _pods_anew(place: Place) -> None:
     await place.play(fail=None)
     for pod in place.pods():
         await place.client.delete(PODS, name_of(pod), namespace=place.namespace)
@@ -120,15 +125,19 @@ async def _evicted(place: Place) -> None:
     )
 
 
-async def _training_fails(place: Place) -> None:
-    await place.node()
-    await place.play(fail="crash", exit_code="42")
-    await place.order(tuning=TUNING)
+def training_fails(exit_code: str, attempts: int) -> Injection:
+    """A run whose container ends with the code, as often as it takes for the Job to give up."""
 
+    async def make(place: Place) -> None:
+        await place.node()
+        await place.play(fail="crash", exit_code=exit_code, last_words="ValueError: no column named text")
+        await place.order(tuning=TUNING)
 
-def _failed(place: Place) -> bool:
-    found = (pod for pod in place.world.pods.values() if namespace_of(pod) == place.namespace)
-    return any(pod["status"].get("phase") == "Failed" for pod in found)
+    def failed(place: Place) -> bool:
+        found = (pod for pod in place.world.pods.values() if namespace_of(pod) == place.namespace)
+        return [pod["status"].get("phase") for pod in found].count("Failed") >= attempts
+
+    return Injection(make, _another_run, failed)
 
 
 async def _another_run(place: Place) -> None:
@@ -178,6 +187,16 @@ async def _bound(place: Place) -> None:
 
 
 async def _not_mounted(place: Place) -> None:
+    words = 'MountVolume.SetUp failed for volume "data" : secret "data-key" not found'
+    await _unprepared(place, "FailedMount", words)
+
+
+async def _no_network(place: Place) -> None:
+    await _unprepared(place, "FailedCreatePodSandBox", "failed to assign an IP address to container")
+
+
+async def _unprepared(place: Place, reason: str, words: str) -> None:
+    """A pod its node does not prepare, and the event in which the node says why."""
     await place.node()
     await place.play(image_pull_seconds=FOR_EVER)
     volume = {"name": "data", "secret": {"secretName": "data-key"}}
@@ -186,7 +205,6 @@ async def _not_mounted(place: Place) -> None:
     await place.order(inference={"template": {"spec": {"containers": [container], "volumes": [volume]}}})
     pod = await place.pod("waits for its image", lambda pod: "ContainerCreating" in states(pod))
     await place.report(pod, conditions=[_prepared("False")])
-    words = 'MountVolume.SetUp failed for volume "data" : secret "data-key" not found'
     about = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -195,7 +213,7 @@ async def _not_mounted(place: Place) -> None:
         "uid": uid_of(pod),
     }
     await place.create(
-        EVENTS, metadata={"name": "mount"}, type="Warning", reason="FailedMount", note=words, action="Mounting",
+        EVENTS, metadata={"name": "unprepared"}, type="Warning", reason=reason, note=words, action="Preparing",
         eventTime=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), regarding=about, reportingController="kubelet",
         reportingInstance="node",
     )  # fmt: skip
@@ -220,13 +238,16 @@ INJECTIONS = {
     "out-of-memory": fails("oom"),
     "startup-timeout": Injection(_start_up_runs_out, lambda place: place.play_now(fail=None, start_seconds=None)),
     "readiness-lost": Injection(_stops_answering, lambda place: place.play_now(fail=None, start_seconds=None)),
-    "secret-missing": Injection(_secret_of_variable, _secret_of_variable_comes),
+    "secret-missing": cannot_begin("CreateContainerConfigError", 'secret "hf-token" not found'),
+    "container-not-started": cannot_begin("RunContainerError", "nvidia-container-cli: initialization error"),
     "unschedulable": Injection(
         _gpu_held, lambda place: place.client.delete(PODS, "theirs", namespace=place.namespace), _unplaced
     ),
     "evicted": Injection(_evicted, lambda place: place.play_now(image_pull_seconds=None)),
-    "training-failed": Injection(_training_fails, _another_run, _failed),
+    "training-failed": training_fails("1", attempts=3),
+    "result-not-pushed": training_fails("42", attempts=1),
     "volume-claim-missing": Injection(_no_claim, _bound, _unplaced),
     "volume-unbound": Injection(_unbound, _volume, _unplaced),
     "volume-not-mounted": Injection(_not_mounted, _mounted),
+    "pod-network": Injection(_no_network, _mounted),
 }

@@ -14,14 +14,20 @@ from controller.runtime.errors import ApiError
 from hack.devcluster import state
 from hack.devcluster.layout import Layout
 from hack.devcluster.ports import LOOPBACK
-from hack.docs.faults import FAULTS, Fault
+from hack.docs.fault import Fault
+from hack.docs.faults import FAULTS
 from tests.cluster.harness import eventually
-from tests.faults_table import clouds, objects, pods
+from tests.faults_table import clouds, objects, pods, refusals
 from tests.faults_table.cloud import Cloud
 from tests.faults_table.injection import Injection
 from tests.faults_table.place import PATIENCE_SECONDS, Place, World
 
-INJECTIONS: Mapping[str, Injection] = {**pods.INJECTIONS, **objects.INJECTIONS, **clouds.INJECTIONS}
+INJECTIONS: Mapping[str, Injection] = {
+    **pods.INJECTIONS,
+    **objects.INJECTIONS,
+    **refusals.INJECTIONS,
+    **clouds.INJECTIONS,
+}
 
 AT_ONCE = 10
 """Rows that wait to be told at the same time: what is measured is not how a small machine bears them all."""

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hack.devcluster import binaries, lifecycle
 from hack.devcluster.layout import Layout
-from hack.devcluster.request import Request, Scope
 from tests.lifecycles.cases import CASES
 from tests.lifecycles.lives import Life, live_all
+from tests.stand import whole_system
 from tests.system.harness import connected
 
 SPEED = 10.0
@@ -18,12 +17,9 @@ SPEED = 10.0
 
 @pytest.fixture(scope="package")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
-    """The whole system, running; missing binaries are an error, never a skip."""
-    made = Layout(tmp_path_factory.mktemp("lifecycles"))
-    request = Request(binaries=str(binaries.find()), scope=Scope.ALL, replicas=1, speed=SPEED)
-    asyncio.run(lifecycle.up(made, request, print))
-    yield made
-    asyncio.run(lifecycle.down(made))
+    """The whole system, running."""
+    with whole_system(tmp_path_factory.mktemp("lifecycles"), replicas=1, speed=SPEED) as made:
+        yield made
 
 
 @pytest.fixture(scope="package")

@@ -28,7 +28,7 @@ _WITHOUT_EFFECT: Final = (
 )
 """Annotations of KAITO that change nothing here, each with the value that asks for just that."""
 
-_ACTED_ON: Final = (
+ACTED_ON: Final = (
     labels.RUNTIME,
     labels.ENABLE_LOAD_BALANCER,
     labels.BYPASS_RESOURCE_CHECKS,
@@ -41,7 +41,9 @@ _ACTED_ON: Final = (
     labels.ZONES,
     labels.CAPACITY_TYPES,
 )
-_KNOWN: Final = frozenset((*_ACTED_ON, *(key for key, _ in _WITHOUT_EFFECT)))
+"""Annotations that change what is done for a Workspace."""
+
+_KNOWN: Final = frozenset((*ACTED_ON, *(key for key, _ in _WITHOUT_EFFECT)))
 
 
 def words(subject: Subject) -> Iterator[Finding]:

@@ -2,14 +2,18 @@
 
 from typing import Any, Final
 
+from controller.api import labels
 from controller.api.json import Json
 from controller.api.workspace import DEFAULT_COUNT, Workspace, parse_workspace
+from controller.catalog import Sku
 from controller.planning.admission.findings import Subject
 from controller.planning.admission.proposals import describe_suggestion, suggestions
 from controller.planning.admission.shape import type_problems
+from controller.planning.admission.source_rules import LONGEST
 from controller.planning.counts import nodes_least
 from controller.planning.site import Site
-from controller.planning.sizing import Suggestion
+from controller.planning.sizing import Suggestion, suggest
+from controller.planning.wishes import listed
 
 _COUNT_DEPRECATED: Final = frozenset({"v1beta1"})
 """Versions of the API in which `resource.count` is deprecated and `status.targetNodeCount` carries the number."""
@@ -22,7 +26,8 @@ def defaults(obj: Json, site: Site, *, old: Json | None = None) -> tuple[list[Js
     alone, and so is one without `resource`: validation says why it is refused. On an update only what the stored
     object already has is carried over, so that replacing it by the manifest it was made from is no change.
 
-    The size is chosen where nodes are to be made for a known model: the cheapest allowed one that fits. A pod template
+    The size is chosen where nodes are to be made for a known model: the first that fits of the list the user gave in an
+    annotation, else the cheapest allowed one. A pod template
     says nothing of what it needs, so that nothing is chosen for it. The count is filled in where it can be computed
     now; on existing nodes it depends on what they are, and in v1beta1 a deprecated field would appear in objects whose
     authors left it out on purpose.
@@ -75,16 +80,36 @@ def _carry_over(workspace: Workspace, stored: Workspace | None, site: Site) -> l
 
 def _choice(subject: Subject) -> Suggestion | None:
     """The best size, of those that do with the nodes the user asks for where any does."""
-    found, asked = suggestions(subject), subject.workspace.resource.count
+    found, asked = _listed(subject) or suggestions(subject), subject.workspace.resource.count
     enough = (each for each in found if asked is None or each.nodes <= asked)
     return next(enough, next(iter(found), None))
 
 
+def _listed(subject: Subject) -> tuple[Suggestion, ...]:
+    """The sizes the user's own list names and that fit, in its order; none where there is no list."""
+    order, site = {name: place for place, name in enumerate(_names(subject))}, subject.site
+    if not order or subject.preset is None:
+        return ()
+
+    def allowed(sku: Sku) -> bool:
+        return sku.name in order and site.allows(sku)
+
+    found = suggest(subject.preset, subject.catalog, subject.use, limit=len(order), allowed=allowed, price=site.price)
+    return tuple(sorted(found, key=lambda each: order[each.sku.name]))
+
+
+def _names(subject: Subject) -> list[str]:
+    words = listed(subject.workspace, labels.INSTANCE_TYPES)[:LONGEST]
+    return [sku.name for sku in map(subject.catalog.sku, words) if sku is not None]
+
+
 def _told(subject: Subject, chosen: Suggestion) -> str:
     best = "smallest" if chosen.price is None else "cheapest"
-    which = "allowed size" if subject.site.allowed else "current size"
+    which = f"{best} allowed size" if subject.site.allowed else f"{best} current size"
+    if chosen.sku.name in _names(subject):
+        which = f"first size of {labels.INSTANCE_TYPES}"
     model = subject.preset.name if subject.preset is not None else ""
-    return f"resource.instanceType set to {describe_suggestion(chosen)}: the {best} {which} that fits {model}"
+    return f"resource.instanceType set to {describe_suggestion(chosen)}: the {which} that fits {model}"
 
 
 def _count(subject: Subject, size: str) -> int | None:

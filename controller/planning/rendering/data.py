@@ -38,18 +38,20 @@ class Data:
     fetchers: tuple[Json, ...] = ()
 
 
-def render_data(source: DataSource | None, image: str) -> Data:
+def render_data(source: DataSource | None, image: str, disk_gib: int) -> Data:
     """What a source of training data adds to the pod.
 
     Args:
         source: where the data come from.
         image: the image of the training program; its Python fetches what comes from addresses, so that no further
             image has to be pulled.
+        disk_gib: disk a node needs for the run, in GiB. Data that would take more than all of it are refused by the
+            kubelet, which ends this pod and says why, before the disk of a larger node is full for all its pods.
     """
     mount = {"name": _VOLUME, "mountPath": DATA_PATH}
     if source is not None and source.volume is not None:
         return Data({**mount, "readOnly": True}, ({**source.volume, "name": _VOLUME},))
-    volume = {"name": _VOLUME, "emptyDir": {}}
+    volume = {"name": _VOLUME, "emptyDir": {"sizeLimit": f"{disk_gib}Gi"}}
     if source is not None and source.image:
         keys = key_volumes(_VOLUME, source.image_pull_secrets)
         puller = pull_container("pull-data", source.image, mount, DATA_PATH, key_mounts(keys))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -71,6 +72,24 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def without_empty(fields: Json) -> Json:
+def stated(value: Any) -> Any:
+    """A typed value as JSON for a digest, of its fields only those that are set.
+
+    A field that a later version adds, with its default, leaves digests as they are: nothing is rolled out or trained
+    anew by an upgrade. JSON within, such as a volume of the user's, stays as written.
+    """
+    if isinstance(value, tuple):
+        return [stated(each) for each in value]
+    if not is_dataclass(value):
+        return value
+    held = {each.name: (getattr(value, each.name), _unset(each)) for each in fields(value)}
+    return {name: stated(found) for name, (found, unset) in held.items() if found != unset}
+
+
+def _unset(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def without_empty(found: Json) -> Json:
     """The fields that hold something: an empty value is not stored, and would look like a difference for ever."""
-    return {key: value for key, value in fields.items() if value not in ({}, [], "", None)}
+    return {key: value for key, value in found.items() if value not in ({}, [], "", None)}

@@ -54,7 +54,7 @@ def render_training(workspace: Workspace, work: Training, demand: NodeDemand) ->
     asked = workspace.tuning
     if asked is None:
         raise ValueError("nobody asked for a training run")
-    data = render_data(asked.input, _image(workspace, work))
+    data = render_data(asked.input, _image(workspace, work), work.preset.disk_gib)
     results = render_results(asked.output, work)
     metadata = {
         "labels": owned_labels(workspace),

@@ -1,8 +1,9 @@
 """What people do to a Workspace's surroundings, and clocks that are wrong: it comes back, or goes, all the same."""
 
 from controller.api import labels
-from controller.api.json import labels_of, uid_of
+from controller.api.json import annotations_of, labels_of, uid_of
 from controller.api.resources import DEPLOYMENTS, NAMESPACES, NODES, SERVICES, WORKSPACES
+from controller.planning.rendering import APPLIED_HASH
 from controller.runtime.errors import NotFound
 from tests.cluster.controller.stage import NAME, Stage
 
@@ -44,18 +45,23 @@ async def test_objects_deleted_by_hand_come_back_whatever_the_status_says_of_tim
 OBJECTS = (DEPLOYMENTS, SERVICES)
 
 
-async def test_a_label_that_was_removed_by_hand_is_put_back(stage: Stage) -> None:
+async def test_what_was_taken_off_our_objects_by_hand_is_put_back(stage: Stage) -> None:
     await stage.node()
     await stage.workspace()
     await until_ready(stage)
-    nameless = {"metadata": {"labels": {labels.WORKSPACE: None}}}
-    await stage.client.merge(DEPLOYMENTS, NAME, nameless, namespace=stage.namespace)
+    written = await stage.client.get(DEPLOYMENTS, NAME, namespace=stage.namespace)
+    bare = {"labels": {labels.WORKSPACE: None}}, {"annotations": {APPLIED_HASH: None}}
 
-    async def named() -> str:
-        found = labels_of(await stage.client.get(DEPLOYMENTS, NAME, namespace=stage.namespace))
-        return "" if found.get(labels.WORKSPACE) == NAME else f"labels {found}"
+    async def whole() -> str:
+        found = await stage.client.get(DEPLOYMENTS, NAME, namespace=stage.namespace)
+        same = all(part(found).items() >= part(written).items() for part in (labels_of, annotations_of))
+        return "" if same else f"labels {labels_of(found)}, annotations {annotations_of(found)}"
 
-    await stage.until(named)
+    for metadata in (*bare, {**bare[0], **bare[1]}):
+        await stage.client.merge(DEPLOYMENTS, NAME, {"metadata": metadata}, namespace=stage.namespace)
+        await stage.until(whole)
+    found = await stage.client.get(DEPLOYMENTS, NAME, namespace=stage.namespace)
+    assert labels.ADOPTED not in annotations_of(found), "it was never KAITO's"
     await until_ready(stage)
 
 

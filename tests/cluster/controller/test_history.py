@@ -95,7 +95,7 @@ async def test_a_change_is_a_revision_and_applying_an_older_one_goes_back(
     await stage.until_pod(lambda pod: "initContainers" in pod["spec"])
     await until_revision(stage, 2)
 
-    (go_back,) = commands(PAGE)["Go back"]
+    go_back = commands(PAGE)["Go back"][-1]
     await asyncio.to_thread(shell, go_back, NAME=name_of(first))
     await stage.until_pod(lambda pod: "initContainers" not in pod["spec"])
     found = await until_revision(stage, 3)

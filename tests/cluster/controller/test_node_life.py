@@ -13,6 +13,7 @@ from controller.api.conditions import conditions_of
 from controller.api.json import Json, labels_of, name_of, uid_of
 from controller.api.resources import MACHINES, NODES, PODS, WORKSPACES
 from controller.planning.inherited import ORDINAL
+from tests.cluster.controller import kaito
 from tests.cluster.controller.conftest import start_operator
 from tests.cluster.controller.stage import NAME, V100, Stage
 
@@ -29,7 +30,16 @@ class Replica:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> None:
-        self.processes.append(start_operator(self.kubeconfig, self.log, PATIENCE))
+        """Returns once it has said that it runs, or has ended: before that a signal would end it as any program."""
+        told = self.log.read_bytes().count(b"started") if self.log.exists() else 0
+        process = start_operator(self.kubeconfig, self.log, PATIENCE)
+        self.processes.append(process)
+        for _ in range(600):
+            if self.log.read_bytes().count(b"started") > told:
+                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+                return
 
     def stop(self) -> None:
         process = self.processes.pop()
@@ -188,7 +198,7 @@ async def test_a_machine_kaito_made_is_adopted_with_its_node_and_goes_with_the_w
 ) -> None:
     replica.stop()
     workspace = await stage.workspace()
-    machine = kaito_machine(stage, "ws012345678")
+    machine = kaito.machine(workspace, "ws012345678")
     stored = await stage.client.create(MACHINES, machine)
     node = await stage.node(also=labels_of(machine))
     await stage.report(name_of(stored), conditions=[READY], nodeName=node)
@@ -199,24 +209,3 @@ async def test_a_machine_kaito_made_is_adopted_with_its_node_and_goes_with_the_w
     assert (found[labels.WORKSPACE_UID], found[labels.CLAIM_ORDINAL]) == (uid_of(workspace), ORDINAL)
     await stage.delete()
     await stage.until_gone()
-
-
-def kaito_machine(stage: Stage, name: str) -> Json:
-    """A Machine as KAITO v0.1 to v0.3 writes it: the Workspace's name and namespace, and no UID."""
-    owner = {labels.WORKSPACE: NAME, labels.WORKSPACE_NAMESPACE: stage.namespace}
-    found = {labels.PROVISIONER_NAME: "default", **owner, "test": stage.namespace}
-    return {
-        "apiVersion": MACHINES.api_version,
-        "kind": MACHINES.kind,
-        "metadata": {"name": name, "labels": found},
-        "spec": {
-            "machineTemplateRef": {"name": name},
-            "requirements": [
-                {"key": labels.INSTANCE_TYPE, "operator": "In", "values": [V100]},
-                {"key": labels.PROVISIONER_NAME, "operator": "In", "values": ["default"]},
-                {"key": labels.MACHINE_TYPE, "operator": "In", "values": ["gpu"]},
-            ],
-            "resources": {"requests": {"storage": "50Gi"}},
-            "taints": [{"key": "sku", "value": "gpu", "effect": "NoSchedule"}],
-        },
-    }

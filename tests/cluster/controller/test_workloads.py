@@ -1,9 +1,10 @@
 """Every kind of workload against the real API server: it comes up, follows changes, and goes."""
 
 from controller.api import labels
+from controller.api.conditions import conditions_of
 from controller.api.json import Json, annotations_of, name_of, uid_of
-from controller.api.resources import DEPLOYMENTS, JOBS, NODES, PODS, SERVICES, STATEFUL_SETS
-from controller.planning.configs import INFERENCE_KEY
+from controller.api.resources import CONFIG_MAPS, DEPLOYMENTS, JOBS, NODES, PODS, SERVICES, STATEFUL_SETS
+from controller.planning.configs import INFERENCE_KEY, TRAINING_KEY
 from tests.cluster.controller.stage import NAME, Stage
 
 A100 = "Standard_NC24ads_A100_v4"
@@ -94,6 +95,23 @@ async def test_a_training_run_succeeds_and_its_node_is_given_back_if_wished(stag
     assert await stage.machines() == []
 
 
+async def test_the_node_of_a_run_that_is_over_is_given_back_though_its_configuration_is_gone(stage: Stage) -> None:
+    node = await stage.node()
+    await stage.config_map(TRAINING_KEY, "training_config: {QuantizationConfig: {load_in_4bit: true}}")
+    await stage.workspace(tuning={**TUNING, "config": "config"})
+    await stage.until_condition("WorkspaceSucceeded", lambda succeeded: succeeded.status == "True")
+    await stage.client.delete(CONFIG_MAPS, "config", namespace=stage.namespace)
+    await stage.change(metadata={"annotations": {labels.RELEASE_NODES: labels.WHEN_DONE}})
+
+    async def free() -> str:
+        found = (await stage.client.get(NODES, node))["metadata"]["labels"]
+        serving = (await stage.get())["status"]["workerNodes"]
+        return "" if labels.WORKSPACE not in found and not serving else f"{found}, {serving}"
+
+    await stage.until(free)
+    assert conditions_of(await stage.get())["WorkspaceSucceeded"].status == "True", "what is over stays over"
+
+
 async def test_a_run_whose_job_was_cleaned_up_is_not_repeated_and_a_new_wish_is(stage: Stage) -> None:
     node = await stage.node()
     await stage.workspace(tuning=TUNING)
@@ -130,6 +148,16 @@ async def test_a_model_larger_than_a_node_is_served_by_one_pod_on_each(stage: St
     services = {name_of(service): service["spec"] for service in await stage.owned(SERVICES)}
     assert services[NAME]["selector"]["statefulset.kubernetes.io/pod-name"] == f"{NAME}-0"
     assert services[f"{NAME}-headless"]["clusterIP"] == "None"
+    await stage.config_map(INFERENCE_KEY, "vllm: {max-model-len: 4096}")
+    await stage.change(inference={"config": "config"})
+    before = {uid_of(pod) for pod in pods}
+
+    async def rolled() -> str:
+        found = await stage.owned(PODS)
+        return "" if len(found) == 2 and before.isdisjoint(map(uid_of, found)) else f"{[name_of(pod) for pod in found]}"
+
+    await stage.until(rolled)
+    await until_ready(stage)
     await stage.delete()
     await stage.until_gone()
 

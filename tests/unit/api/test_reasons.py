@@ -1,8 +1,19 @@
+import re
+from pathlib import Path
+
 from controller.api.reasons import MEANINGS, Actor, Reason, is_waiting, needs_people
 
 
 def test_every_reason_has_a_meaning() -> None:
     assert set(MEANINGS) == set(Reason)
+
+
+def test_every_reason_is_written_by_some_program() -> None:
+    root = Path(__file__).parents[3]
+    code = [path for program in ("controller", "webhook", "provisioner") for path in (root / program).rglob("*.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in code if path.name != "reasons.py")
+    unused = [reason.name for reason in Reason if not re.search(rf"Reason\.{reason.name}\b", text)]
+    assert not unused, f"listed, documented, and never said: {unused}"
 
 
 def test_reasons_are_words_the_api_server_accepts() -> None:

@@ -8,7 +8,7 @@ import pytest
 from controller.api import labels
 from controller.api.json import Json
 from controller.api.workspace import parse_workspace
-from controller.planning.adoption import adoption_patch, is_adoptable, may_have_predecessor
+from controller.planning.adoption import adoption_patch, is_adoptable, is_awaited, may_have_predecessor
 from controller.planning.observed import Observed
 from controller.planning.plan import Plan, make_plan
 from controller.planning.rendering import APPLIED_HASH
@@ -67,6 +67,8 @@ def test_a_run_of_kaitos_goes_on_and_another_wish_replaces_it() -> None:
     assert [*plan(tuned(), adopted("Job"), pods="other").remove] == [JOB]
 
 
+APPLIED: Json = {"manager": "kaito-controller", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+SERVED = theirs("Service", annotations={APPLIED_HASH: "a"})
 OURS = theirs("Deployment", annotations={APPLIED_HASH: "a"})
 
 
@@ -81,8 +83,23 @@ OURS = theirs("Deployment", annotations={APPLIED_HASH: "a"})
         ((OURS,), ({"metadata": {"name": "phi-0"}},), {labels.KAITO_REVISION: "1"}, False),
         ((OURS, theirs("StatefulSet")), (), {}, False),
         ((theirs("Service"),), (), {}, False),
+        ((theirs("Service"),), (), {labels.KAITO_REVISION: "1"}, True),
+        ((SERVED,), (), {labels.KAITO_REVISION: "1"}, False),
+        ((SERVED,), ({"metadata": {"name": "phi-0"}},), {labels.KAITO_REVISION: "1"}, True),
     ],
-    ids=["new", "pods of nobody", "KAITO's note", "unknown workload", "adopted", "ours", "ours beside it", "Service"],
+    ids=[
+        "new",
+        "pods of nobody",
+        "KAITO's note",
+        "unknown workload",
+        "adopted",
+        "ours",
+        "ours beside it",
+        "Service",
+        "KAITO's Service",
+        "looked before",
+        "looked before, pods of nobody",
+    ],
 )
 def test_the_api_server_is_asked_only_where_something_hints_at_kaito(
     live: tuple[Json, ...], pods: tuple[Json, ...], annotations: dict[str, str], looks: bool
@@ -102,11 +119,33 @@ def test_the_api_server_is_asked_only_where_something_hints_at_kaito(
         (theirs("StatefulSet", ownerReferences=[{"uid": "other", "controller": True}]), False),
         (theirs("StatefulSet", ownerReferences=[]), False),
         (theirs("StatefulSet", deletionTimestamp="2026-01-01T00:00:00Z"), False),
+        (theirs("StatefulSet", managedFields=[APPLIED]), False),
+        (theirs("StatefulSet", managedFields=[{**APPLIED, "operation": "Update"}]), True),
+        (adopted("StatefulSet", managedFields=[APPLIED]), True),
     ],
-    ids=["KAITO's", "already", "label lost", "ours", "another Workspace's", "nobody's", "going"],
+    ids=[
+        "KAITO's",
+        "already",
+        "label lost",
+        "ours",
+        "another Workspace's",
+        "nobody's",
+        "going",
+        "ours without its mark",
+        "only labelled by us",
+        "label lost, handed over",
+    ],
 )
 def test_only_what_was_made_for_this_very_workspace_is_taken_over(live: Json, adoptable: bool) -> None:
     assert is_adoptable(live, OWNER) == adoptable
+
+
+def test_an_object_of_ours_without_its_mark_is_not_waited_for_but_written_again() -> None:
+    named: dict[str, Any] = {"labels": {labels.WORKSPACE: "phi"}}
+    assert is_awaited(theirs("Deployment", annotations={APPLIED_HASH: "a"}, **named))
+    assert is_awaited(adopted("StatefulSet", **named))
+    assert not is_awaited(theirs("Deployment", managedFields=[APPLIED], **named))
+    assert not is_awaited(OURS), "without the label no cache will ever show it"
 
 
 def entry(manager: str, **more: Any) -> Json:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from controller.api import labels
-from controller.planning.inherited import is_own, is_reserved
+from controller.planning.inherited import is_own, is_reserved, is_stray
 from tests.unit.planning.builders import UID, claim, node, workspace
 
 OWNER = workspace()
@@ -43,3 +43,16 @@ def test_a_node_put_aside_by_hand_is_reserved_and_one_made_for_a_claim_is_not() 
     for key in (labels.NODE_POOL, labels.PROVISIONER_NAME, labels.WORKSPACE_UID, labels.CLAIM_ORDINAL):
         assert not is_reserved(node("n", labels={**NAMED, key: "x"}), OWNER), f"{key} says that it is not free"
     assert not is_reserved(node("n"), OWNER)
+
+
+OLDER = replace(KAITO, creation_time="2026-01-05T09:59:59Z")
+
+
+def test_a_claim_older_than_the_workspace_of_its_name_is_a_stray_until_somebody_says_whose_it_is() -> None:
+    """A Workspace restored from a backup is younger than the claims KAITO made for it."""
+    assert is_stray(OLDER, OWNER, BORN)
+    assert not is_stray(KAITO, OWNER, BORN), "made in its lifetime: its own"
+    assert not is_stray(replace(OLDER, deletion_time=BORN), OWNER, BORN), "it goes by itself"
+    assert not is_stray(replace(OLDER, name="my-machine"), OWNER, BORN), "not KAITO's"
+    handed_over = replace(OLDER, labels={**NAMED, labels.WORKSPACE_UID: UID})
+    assert (is_stray(handed_over, OWNER, BORN), is_own(handed_over, OWNER, BORN)) == (False, True)

@@ -46,3 +46,28 @@ def test_people_are_called_once_many_tries_came_to_nothing(failures: int, mover:
     found = told(failures)
     assert {"Reconciling", "Stalled"} & found.keys() == {mover}
     assert found[mover].reason == found["Ready"].reason == "AllocationFailure"
+
+
+def test_claims_nobody_uses_are_told_with_what_people_can_do() -> None:
+    observed = Observed(claims=(claim(OWNER, 0, ready=True),), strays=("ws0a1b2c3d4", "ws1a1b2c3d4"))
+    machines, *others = conditions_for(OWNER, demand(), plan_nodes(OWNER, demand(), observed), observed)
+    assert machines.message == (
+        "1 of 1 machine ready; ws0a1b2c3d4 and 1 further claim of an older Workspace of this name runs unused: delete"
+        " it, or set its label kaito.sh/workspace-uid to the UID of this Workspace, which then uses it"
+    )
+    assert not any("ws0a1b2c3d4" in each.message for each in others), "once is enough"
+
+
+def test_claims_that_hold_up_new_ones_are_named_with_their_own_words() -> None:
+    ready = {"Ready": Condition("Ready", "Unknown", "AgentPoolDeleting", "the pool is locked")}
+    since = written(NOW - timedelta(hours=1))
+    claims = tuple(claim(OWNER, ordinal, deletion_time=since, conditions=ready) for ordinal in range(2))
+    observed = Observed(claims=claims, now=NOW)
+    found = {
+        each.type: each for each in conditions_for(OWNER, demand(), plan_nodes(OWNER, demand(), observed), observed)
+    }
+    assert found["MachineReady"].message == (
+        "0 of 1 machine ready; no further ones are made until some of 2 claims are gone that should be deleted for more"
+        f" than 15 minutes; {claims[0].name}, since 2026-01-05T09:00:00Z: the pool is locked"
+    )
+    assert found["Stalled"].reason == "ClaimDeletionStuck", "only people can help"

@@ -10,8 +10,9 @@ from controller.api.reasons import Reason
 from controller.api.workspace import parse_workspace
 from controller.catalog import load_catalog
 from controller.planning.admission.validation import validate
+from controller.planning.node_plan import plan_nodes
 from controller.planning.observed import Observed, ref_of
-from controller.planning.plan import Plan, claims_to_create, make_plan
+from controller.planning.plan import NO_DEMAND, Plan, claims_to_create, is_over, make_plan
 from controller.planning.resolving import resolve
 from controller.planning.site import Site
 from controller.planning.target import Target
@@ -146,6 +147,23 @@ def test_the_nodes_of_a_run_that_is_over_are_given_back_where_that_is_wished() -
         assert [each.name for each in run(TRAINER_NODES, obj, ending).nodes.delete] == [claim(TUNER, 0).name]
     assert run(obj=obj).nodes.delete == ()
     assert run(TRAINER_NODES, TUNED, "Complete").nodes.delete == ()
+
+
+def test_a_run_that_is_over_is_known_as_such_although_nobody_can_tell_what_is_asked_for_now() -> None:
+    releasing = replace(TUNER, annotations={labels.RELEASE_NODES: labels.WHEN_DONE})
+    assert is_over(releasing, replace(TRAINER_NODES, trained=True))
+    assert is_over(releasing, run(TRAINER_NODES, TUNED, "Failed").seen)
+    assert not is_over(releasing, run().seen), "it goes on"
+    assert not is_over(releasing, TRAINER_NODES), "it never ran"
+    assert not is_over(TUNER, replace(TRAINER_NODES, trained=True)), "its nodes are to stay"
+    foreign = {JOB: {**run(TRAINER_NODES, TUNED, "Complete").seen.objects[JOB], "metadata": {"name": "phi"}}}
+    assert not is_over(releasing, replace(TRAINER_NODES, objects=foreign)), "somebody else's Job"
+
+
+def test_without_demand_everything_is_given_back_that_no_pod_holds() -> None:
+    taken = replace(TRAINER_NODES, nodes=(*TRAINER_NODES.nodes, node("taken", of=TUNER)))
+    plan = plan_nodes(TUNER, NO_DEMAND, taken)
+    assert ([each.name for each in plan.release], len(plan.delete), plan.create) == (["taken"], 1, ())
 
 
 def test_one_machine_is_made_for_one_missing_node() -> None:

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from controller.api import labels
 from controller.api.claims import MACHINE
 from controller.api.json import Json
@@ -21,6 +23,9 @@ from controller.reconcilers.informers import (
 from controller.reconcilers.observe import observe
 from controller.runtime.cache import Informer
 from tests.unit.planning.builders import workspace_object
+
+_NOBODY: Any = None
+"""A client nothing is asked of."""
 
 NODE: Json = {
     "metadata": {"name": "n", "resourceVersion": "7", "labels": {"a": "b"}, "annotations": {"big": "x" * 1000}},
@@ -63,11 +68,11 @@ def test_objects_are_found_by_the_workspace_they_name() -> None:
 
 
 def test_a_node_is_free_when_nobody_is_named_on_it() -> None:
-    assert list(free(NODE)) == [FREE]
+    assert list(free(NODE)) == [FREE, "a=b"]
     for key in (labels.WORKSPACE, labels.WORKSPACE_UID, labels.RAG_ENGINE, labels.CLAIM_ORDINAL):
         assert list(free({"metadata": {"labels": {key: "x"}}})) == []
     assert list(free({"metadata": {"labels": {labels.NODE_POOL: labels.NODE_POOL_NAME}}})) == []
-    assert list(free({"metadata": {"labels": {labels.NODE_POOL: "the-users-own"}}})) == [FREE]
+    assert FREE in free({"metadata": {"labels": {labels.NODE_POOL: "the-users-own"}}})
 
 
 def test_a_slim_node_claim_is_silent_about_its_last_pod_event() -> None:
@@ -115,3 +120,43 @@ def test_the_nodes_of_a_workspaces_claims_are_seen_though_their_labels_were_take
     informers.nodes._replace([{"metadata": {"name": name, "labels": each}} for name, each in found.items()])
     seen = observe(informers, parse_workspace(owner), owner)
     assert sorted(node.name for node in seen.nodes) == ["bare", "free", "ours"]
+
+
+def test_a_node_that_holds_anothers_pods_is_not_free_though_no_label_says_so() -> None:
+    """KAITO labels no existing node: until its Workspace was looked at, only the pods tell whom the node serves."""
+    informers = build_informers(_NOBODY, Informer(_NOBODY, CONFIG_MAPS))
+    names = ("inhabited", "vacated", "home")
+    informers.nodes._replace([{"metadata": {"name": name, "labels": {"apps": "phi-3"}}} for name in names])
+    pods = [
+        living("falcon", "inhabited"),
+        {**living("falcon", "vacated"), "status": {"phase": "Succeeded"}},
+        living("phi", "home"),
+    ]
+    informers.pods._replace(pods)
+    owner = workspace_object()
+    seen = observe(informers, parse_workspace(owner), owner)
+    assert sorted(node.name for node in seen.nodes) == ["home", "vacated"]
+
+
+def living(workspace: str, node: str) -> Json:
+    name = {"name": f"{workspace}-{node}", "namespace": "default", "labels": {labels.WORKSPACE: workspace}}
+    return {"metadata": name, "spec": {"nodeName": node}, "status": {"phase": "Running"}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, ["1", "2", "3"]),
+        ({"pool": "a"}, ["1", "2"]),
+        ({"pool": "a", "zone": "z"}, ["1"]),
+        ({"pool": "a", "zone": "other"}, []),
+    ],
+    ids=str,
+)
+def test_free_nodes_are_found_by_the_rarest_label_that_is_wanted(wanted: dict[str, str], found: list[str]) -> None:
+    informers = build_informers(_NOBODY, Informer(_NOBODY, CONFIG_MAPS))
+    labelled = {"1": {"pool": "a", "zone": "z"}, "2": {"pool": "a"}, "3": {}}
+    taken = {"pool": "a", "zone": "z", labels.WORKSPACE: "phi"}
+    nodes = {**labelled, "taken": taken}.items()
+    informers.nodes._replace([{"metadata": {"name": name, "labels": each}} for name, each in nodes])
+    assert [node["metadata"]["name"] for node in informers.free_nodes(wanted.items())] == found

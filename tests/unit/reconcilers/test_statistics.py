@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from prometheus_client.core import Metric
 
+from controller.api import labels
 from controller.api.conditions import FALSE, TRUE
+from controller.api.resources import CONFIG_MAPS
 from controller.planning.site import Site
 from controller.reconcilers import statistics
+from controller.reconcilers.informers import build_informers
 from controller.reconcilers.statistics import EXISTING, OTHER, WorkspaceCollector, World, nodes_of, state_of
+from controller.runtime.cache import Informer
 
 Json = dict[str, Any]
 
@@ -43,7 +47,7 @@ def node(ready: str = TRUE, gpus: int = 1) -> Json:
 
 
 def collected(workspaces: Sequence[Json], nodes: Sequence[Json] = ()) -> dict[str, Metric]:
-    collector = WorkspaceCollector(World(lambda: workspaces, lambda *_: nodes, lambda: SITE))
+    collector = WorkspaceCollector(World(lambda: workspaces, lambda *_: nodes, lambda: SITE, lambda: 0))
     return {family.name: family for family in collector.collect()}
 
 
@@ -137,3 +141,25 @@ def test_beyond_the_bound_workspaces_are_counted_only(monkeypatch: pytest.Monkey
 
 def test_an_object_without_anything_does_not_end_the_scrape() -> None:
     assert sum(values(collected([{"metadata": {"name": "bare"}}])["kaito_workspaces"]).values()) == 1
+
+
+def test_claims_kaito_made_for_a_workspace_that_is_gone_or_made_anew_are_counted() -> None:
+    client: Any = None
+    informers = build_informers(client, Informer(client, CONFIG_MAPS))
+    informers.workspaces._replace([workspace("phi"), workspace("ours")])
+    informers.node_claims._replace(
+        [
+            kaitos("ws000000001", "phi", "1970-01-01T00:00:12Z"),
+            kaitos("ws000000002", "phi", "1970-01-01T00:00:09Z"),
+            kaitos("ws000000003", "gone", "1970-01-01T00:00:09Z"),
+            kaitos("ws000000004", "gone", "1970-01-01T00:00:09Z", deletionTimestamp="1970-01-01T00:00:20Z"),
+            kaitos("ws000000005", "ours", "1970-01-01T00:00:09Z", uid="u"),
+            kaitos("by-hand", "gone", "1970-01-01T00:00:09Z"),
+        ]
+    )
+    assert statistics.strays_in(informers) == 2, "one is older than its Workspace, one has none any more"
+
+
+def kaitos(name: str, of: str, created: str, uid: str = "", **metadata: Any) -> Json:
+    found = {labels.WORKSPACE: of, labels.WORKSPACE_NAMESPACE: "ml", **({labels.WORKSPACE_UID: uid} if uid else {})}
+    return {"metadata": {"name": name, "labels": found, "creationTimestamp": created, **metadata}, "spec": {}}

@@ -17,13 +17,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 TRIES = 6
 REDIRECTS = 5
 SILENCE_SECONDS = 120
 BLOCK = 1 << 20
 AGAIN = (408, 425, 429)
+LEGAL = "!#$%&'()*+,/:;=?@[]~"
+"""What stands in an address as it is, beside letters, digits and "-._"."""
 
 
 class RefusedError(Exception):
@@ -97,7 +99,8 @@ def next_url(url: str, answer: http.client.HTTPResponse) -> str:
     target = answer.getheader("Location")
     if answer.status not in (301, 302, 303, 307, 308) or not target:
         return ""
-    scheme, found = urlsplit(url).scheme, urljoin(url, target)
+    # Servers put names of files in as they are, blanks and letters of all alphabets; bytes come in as Latin-1.
+    scheme, found = urlsplit(url).scheme, urljoin(url, quote(target.encode("latin-1"), safe=LEGAL))
     if urlsplit(found).scheme not in (("https",) if scheme == "https" else ("http", "https")):
         raise RefusedError(f"{urlsplit(url).hostname} leads from {scheme} to something else")
     return found
@@ -127,6 +130,9 @@ def store(host: str, answer: http.client.HTTPResponse, part: Path, begin: int | 
     continued = answer.status == 206 and place.startswith(f"bytes {begin}-")
     if answer.status != 200 and not continued:
         raise RefusedError(f"{host} answers {answer.status} {answer.reason}")
+    encoding = answer.getheader("Content-Encoding") or "identity"
+    if encoding.lower() != "identity":
+        raise RefusedError(f"{host} sends its data encoded as {encoding[:20]!r}, which was not asked for")
     tag = answer.getheader("ETag") or ""
     mark["tag"] = "" if tag.startswith("W/") else tag
     length, got = answer.getheader("Content-Length"), 0

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api import labels
 from controller.api.json import Json
 from controller.catalog import Capacity, Catalog, Cloud, Price, load_catalog
 from controller.catalog.prices import price_key
@@ -20,6 +21,8 @@ from tests.unit.planning.manifests import changed, example, manifests
 
 CATALOG = load_catalog()
 A100 = "Standard_NC24ads_A100_v4"
+H100 = "Standard_NC40ads_H100_v5"
+SMALL = "Standard_NV6ads_A10_v5"
 TUNING: Json = {
     "preset": {"name": "phi-3-mini-4k-instruct"},
     "method": "qlora",
@@ -64,6 +67,23 @@ def test_the_choice_is_made_among_the_allowed_sizes() -> None:
     operations, (warning,) = defaults(example(resource__instanceType=None), site)
     assert operations[0]["value"] == "Standard_NC24ads_A100_v4"
     assert "the cheapest allowed size that fits" in warning
+
+
+@pytest.mark.parametrize(
+    ("sizes", "chosen", "why"),
+    [
+        pytest.param(f"{H100},{A100}", H100, "first size", id="order"),
+        pytest.param(f"{SMALL},{A100.lower()}", A100, "first size", id="the first is too small"),
+        pytest.param(SMALL, "Standard_NC4as_T4_v3", "cheapest current size", id="none fits"),
+        pytest.param("Standard_Unknown,,", "Standard_NC4as_T4_v3", "cheapest current size", id="none is known"),
+    ],
+)
+def test_the_choice_follows_the_list_of_sizes_the_user_gave(sizes: str, chosen: str, why: str) -> None:
+    """What is filled in must not be what the list is refused for afterwards."""
+    listing = example(resource__instanceType=None, metadata__annotations={labels.INSTANCE_TYPES: sizes})
+    operations, (warning,) = defaults(listing, Site(CATALOG))
+    assert operations[0]["value"] == chosen
+    assert why in warning
 
 
 def test_where_no_allowed_size_fits_nothing_is_chosen() -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from controller.api.json import Json
 from controller.planning.rendering.data import common_path, file_names
 from controller.planning.rendering.parts import literal
-from tests.unit.planning.rendering.kit import pod, rendered, tuned
+from controller.planning.target import Training
+from tests.unit.planning.rendering.kit import pod, rendered, target_of, tuned
 from tests.unit.planning.rendering.test_training import document
 
 
@@ -71,3 +72,12 @@ def test_addresses_are_arguments_and_never_part_of_a_program() -> None:
 def test_the_training_image_fetches_its_own_data() -> None:
     found = pod(rendered(tuned()))
     assert found["initContainers"][1]["image"] == found["containers"][0]["image"]
+
+
+@pytest.mark.parametrize("source", [{"urls": list(urls("a.csv"))}, {"image": "registry.example.com/data:1"}], ids=str)
+def test_data_that_are_fetched_take_no_more_than_the_disk_of_the_node_that_was_asked_for(source: Json) -> None:
+    obj = tuned(input=source)
+    (volume,) = (each for each in pod(rendered(obj))["volumes"] if each["name"] == "data")
+    work = target_of(obj).work
+    assert isinstance(work, Training)
+    assert volume == {"name": "data", "emptyDir": {"sizeLimit": f"{work.preset.disk_gib}Gi"}}

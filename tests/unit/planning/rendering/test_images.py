@@ -1,5 +1,6 @@
 """Every image the project chooses comes from the installation's copies; those of users stay as they are written."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def images(found: Rendering) -> set[str]:
     return {container["image"] for container in containers}
 
 
-@pytest.mark.parametrize(
+KINDS = pytest.mark.parametrize(
     "obj",
     [
         served("phi-3-mini-4k-instruct"),
@@ -45,6 +46,15 @@ def images(found: Rendering) -> set[str]:
     ],
     ids=["server", "adapters", "several nodes", "training"],
 )
+
+
+@KINDS
+def test_every_image_we_choose_names_its_release(obj: Json) -> None:
+    for image in images(rendered(obj)):
+        assert re.search(r":v?\d+\.\d+\.\d+(-\d+)?$", image), f"{image} is another one tomorrow"
+
+
+@KINDS
 def test_every_image_we_choose_is_a_copy_and_nothing_else_changes(obj: Json) -> None:
     published, copied = rendered(obj), pulled(obj)
     assert {image.partition("/")[0] for image in images(copied)} == {COPIES}

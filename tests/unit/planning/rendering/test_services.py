@@ -16,6 +16,10 @@ def test_the_service_has_the_ports_clients_of_kaito_know() -> None:
     assert ports == [(80, 5000), (29500, 29500)]
 
 
+def test_clients_are_sent_to_pods_that_answer_and_to_no_others() -> None:
+    assert "publishNotReadyAddresses" not in service()["spec"]
+
+
 def test_the_rendezvous_port_never_leaves_the_cluster() -> None:
     found = service(**{labels.ENABLE_LOAD_BALANCER: "True"})["spec"]
     assert (found["type"], [port["port"] for port in found["ports"]]) == ("LoadBalancer", [80])

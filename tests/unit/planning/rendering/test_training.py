@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 import yaml
 
 from controller.api.json import Json
@@ -38,6 +39,21 @@ def test_each_gpu_gets_a_process_of_the_published_training_program() -> None:
     assert found["command"][-1] == "/workspace/tfs/fine_tuning.py"
     assert found["image"] == "mcr.microsoft.com/aks/kaito/kaito-phi-3-mini-4k-instruct:0.1.1"
     assert found["resources"]["limits"] == {"nvidia.com/gpu": "4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("phi-3-mini-4k-instruct", True),
+        ("microsoft/Phi-3-mini-4k-instruct", True),
+        ("mistral-7b", False),
+    ],
+)
+def test_the_layers_to_train_are_those_of_the_model_however_it_is_spelled(name: str, *, modules: bool) -> None:
+    obj = tuned(preset={"name": name})
+    obj["resource"]["instanceType"] = A100_4
+    named = {variable["name"] for variable in server(rendered(obj))["env"]}
+    assert ("DEFAULT_TARGET_MODULES" in named) is modules
 
 
 def test_a_v100_trains_in_float16_and_qlora_in_four_bits() -> None:

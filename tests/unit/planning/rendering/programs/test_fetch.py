@@ -37,6 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         what, _, rest = self.path.removeprefix("/").partition("?")[0].partition("/")
         if what == "to":
             self._answer(302, b"", {"Location": server.targets[rest]})
+        elif what == "packed":
+            self._answer(200, BODY, {"Content-Encoding": rest})
         elif what == "cut":
             self._cut()
         elif what == "sips":
@@ -144,6 +146,23 @@ def test_where_there_is_no_rest_it_begins_anew(server: Server, tmp_path: Path) -
     assert fetch(tmp_path, f"{server.url}/over") == 0
     assert files(tmp_path) == {"file-0": BODY}
     assert [wish for _, wish in server.asked] == ["", f"bytes={len(BODY)}-", ""]
+
+
+def test_an_address_a_server_leads_to_may_hold_blanks_and_letters_of_all_alphabets(
+    server: Server, tmp_path: Path
+) -> None:
+    server.targets["odd"] = "/good/my größe 100%25.csv?name=a b&sig=%2F".encode().decode("latin-1")
+    assert fetch(tmp_path, f"{server.url}/to/odd") == 0
+    assert server.asked[-1][0] == "/good/my%20gr%C3%B6%C3%9Fe%20100%25.csv?name=a%20b&sig=%2F"
+
+
+def test_data_that_come_packed_unasked_are_no_data(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(tmp_path, f"{server.url}/packed/identity") == 0
+    assert fetch(tmp_path, f"{server.url}/packed/gzip") == 1
+    assert "sends its data encoded as 'gzip', which was not asked for" in capsys.readouterr().out
+    assert len(server.asked) == 2, "asking again changes nothing"
 
 
 def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Faults of what surrounds the API server: policies, webhooks, definitions and the catalogue's ConfigMap, all real."""
+
+from controller.api import labels
+from controller.api.json import Json
+from controller.api.resources import (
+    CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    MACHINES,
+    SERVICES,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+    Resource,
+)
+from controller.installation import CATALOG_NAME
+from controller.runtime.errors import ApiError
+from hack.devcluster.programs import NAMESPACE
+from tests.cluster.harness import eventually
+from tests.cluster.provisioner_parts import CRD
+from tests.faults_table.injection import Injection
+from tests.faults_table.place import PATIENCE_SECONDS, Place
+
+_GROUP = "admissionregistration.k8s.io"
+POLICIES = Resource(_GROUP, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False)
+BINDINGS = Resource(
+    _GROUP, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False
+)
+HOUSE_MODEL = "house-model"
+_CATALOG = f"presets:\n- name: phi-3-mini-128k-instruct\n  aliases: [{HOUSE_MODEL}]\n"
+
+
+async def _until_refused(place: Place, resource: Resource, body: Json) -> None:
+    """Waits until the API server minds what was installed: it reads policies and webhooks a moment later."""
+
+    async def look() -> str:
+        try:
+            await place.client.apply(resource, body, manager="tests", dry_run=True)
+        except ApiError:
+            return ""
+        return f"a {resource.kind} is still accepted"
+
+    await eventually(look, PATIENCE_SECONDS)
+
+
+async def _forbid_machines(place: Place) -> None:
+    of = f"object.metadata.?labels['{labels.WORKSPACE_NAMESPACE}'].orValue('')"
+    rule = {"apiGroups": [MACHINES.group], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["machines"]}
+    validation = {"expression": f"{of} != '{place.namespace}'", "message": "this team has spent its budget"}
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": [validation]}
+    await place.create(POLICIES, spec=spec)
+    await place.create(BINDINGS, spec={"policyName": place.namespace, "validationActions": ["Deny"]})
+    metadata = {"name": place.namespace, "labels": {labels.WORKSPACE_NAMESPACE: place.namespace}}
+    await _until_refused(place, MACHINES, {"metadata": metadata, "spec": {"requirements": []}})
+
+
+async def _no_machines(place: Place) -> None:
+    await _forbid_machines(place)
+    await place.order()
+
+
+async def _machines(place: Place) -> None:
+    await place.client.delete(BINDINGS, place.namespace)
+    await place.client.delete(POLICIES, place.namespace)
+
+
+async def _webhook_away(place: Place) -> None:
+    await place.node()
+    webhook = {
+        "name": "services.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["services"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.namespace}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "timeoutSeconds": 1,
+        "admissionReviewVersions": ["v1"],
+    }
+    await place.create(VALIDATING_WEBHOOK_CONFIGURATIONS, webhooks=[webhook])
+    probe = {"metadata": {"name": "probe", "namespace": place.namespace}, "spec": {"ports": [{"port": 80}]}}
+    await _until_refused(place, SERVICES, probe)
+    await place.order()
+
+
+async def _webhook_gone(place: Place) -> None:
+    await place.client.delete(VALIDATING_WEBHOOK_CONFIGURATIONS, place.namespace)
+
+
+async def _no_definition(place: Place) -> None:
+    await place.order(annotations={labels.NODE_SOURCE: "nodeclaim"})
+
+
+async def _definition(place: Place) -> None:
+    await place.client.apply(CUSTOM_RESOURCE_DEFINITIONS, CRD, manager="tests")
+
+
+async def _house_model(place: Place) -> None:
+    body = {"metadata": {"name": CATALOG_NAME, "namespace": NAMESPACE}, "data": {"presets.yaml": _CATALOG}}
+    await place.client.apply(CONFIG_MAPS, body, manager="tests")
+
+
+async def _withdrawn(place: Place) -> None:
+    await _house_model(place)
+    await place.node()
+
+    async def refused() -> str:
+        try:
+            await place.order(inference={"preset": {"name": HOUSE_MODEL}})
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    await eventually(refused, PATIENCE_SECONDS)
+    await place.until_ready()
+    await place.client.delete(CONFIG_MAPS, CATALOG_NAME, namespace=NAMESPACE)
+
+
+INJECTIONS = {
+    "claim-refused": Injection(_no_machines, _machines),
+    "webhook-away": Injection(_webhook_away, _webhook_gone),
+    "claim-kind-missing": Injection(_no_definition, _definition),
+    "preset-withdrawn": Injection(_withdrawn, _house_model),
+}
