@@ -10,6 +10,11 @@ _LOCAL = "127.97"
 """Linux answers on all of 127.0.0.0/8; the local control plane keeps 127.96.0.0/16 for Services."""
 
 
+def local_of(address: str) -> str:
+    """The local address that stands behind a pod's, whoever asks."""
+    return f"{_LOCAL}{address.removeprefix(_PODS)}"
+
+
 @dataclass(slots=True)
 class Addresses:
     """The addresses of one node's pods."""
@@ -23,9 +28,9 @@ class Addresses:
         """
         while True:
             tail = f"{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
-            if f"{_PODS}.{tail}" not in self._local:
-                self._local[f"{_PODS}.{tail}"] = f"{_LOCAL}.{tail}"
-                return f"{_PODS}.{tail}", f"{_LOCAL}.{tail}"
+            if (address := f"{_PODS}.{tail}") not in self._local:
+                self._local[address] = local_of(address)
+                return address, self._local[address]
 
     def local(self, address: str) -> str:
         """The local address behind a pod's, empty when no pod here has it."""

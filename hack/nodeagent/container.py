@@ -31,6 +31,7 @@ class Fate:
 
     Attributes:
         running_since: None while no process runs.
+        process: number of the process that runs or ran last; 0 before the first one.
         started: whether the startup probe was content; readiness and liveness count from then on.
         ready: whether the readiness probe is.
         restarts: starts after the first one.
@@ -39,6 +40,7 @@ class Fate:
     """
 
     running_since: datetime | None = None
+    process: int = 0
     started: bool = False
     ready: bool = False
     restarts: int = 0
@@ -98,7 +100,7 @@ class Container:
             )
         if self._ending.is_set():
             self._process.send_signal(signal.SIGTERM)
-        self.fate.running_since = datetime.now(UTC)
+        self.fate.running_since, self.fate.process = datetime.now(UTC), self._process.pid
         self._on_change()
         probing = asyncio.ensure_future(self._probe())
         try:

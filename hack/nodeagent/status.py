@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 
-from controller.api.json import Json, uid_of
+from controller.api.json import Json
 from hack.nodeagent.container import Fate
 from hack.nodeagent.surroundings import container_of
+
+SCHEME = "process://"
+"""What a container's id begins with; the number of its process follows, for whoever wants to kill it."""
 
 
 def status(pod: Json, address: str, fate: Fate, now: datetime) -> Json:
@@ -54,7 +57,7 @@ def _container(pod: Json, fate: Fate) -> Json:
         "name": container["name"],
         "image": container["image"],
         "imageID": "",
-        "containerID": f"process://{uid_of(pod)}-{fate.restarts}",
+        "containerID": f"{SCHEME}{fate.process}",
         "restartCount": fate.restarts,
         "started": fate.started,
         "ready": fate.ready,

@@ -43,6 +43,7 @@ def filled_in(folder: Path, overlay: str, settings: Mapping[str, str]) -> Path:
         "metadata": {"name": "kaito-provisioner-azure", "namespace": "kaito-system"},
         "data": dict(settings),
     }
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "azure.yaml").write_text(yaml.safe_dump(config_map))
     (folder / "without.yaml").write_text(yaml.safe_dump(without))
     return upon(folder, overlay, {"patches": [{"path": "azure.yaml"}, {"path": "without.yaml"}]})

@@ -11,9 +11,9 @@ from tests.manifests.building import FOLDER, FOREIGN, OVERLAYS, Json, build, ide
 from tests.manifests.inventory import everything, nothing_but
 
 OVERLAY = "monitoring"
-"""The one with most kinds, two of them foreign."""
+"""The one with most kinds, several of them foreign."""
 
-FOREIGN_KINDS = ("podmonitor", "prometheusrule")
+FOREIGN_KINDS = ("servicemonitor", "prometheusrule")
 APPLY = ("apply", "--server-side")
 MOST_ROUNDS = 4
 PROGRAMS = 7

@@ -4,6 +4,7 @@ The test stands in for cert-manager and its injector: it makes the Secret, and t
 """
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,12 +17,20 @@ from tests.manifests.rights import asked, forbidden
 from tests.system.harness import workspace
 from webhook.certificates.issuing import Names, Pair, new_authority, new_leaf
 
+CONTAINER = "/spec/template/spec/containers/0"
 ONLY_THE_WEBHOOK = {
     "replicas": [
         {"name": "kaito-webhook", "count": 1},
         {"name": "kaito-controller", "count": 0},
         {"name": "kaito-provisioner", "count": 0},
-    ]
+    ],
+    # Whether callers leave by themselves is another test's question, and takes more than a minute.
+    "patches": [
+        {
+            "target": {"kind": "Deployment", "name": "kaito-webhook"},
+            "patch": json.dumps([{"op": "add", "path": f"{CONTAINER}/args/-", "value": "--drain-limit=0s"}]),
+        }
+    ],
 }
 CONFIGURATIONS = ("mutatingwebhookconfiguration/kaito-webhook", "validatingwebhookconfiguration/kaito-webhook")
 TOO_SMALL = "Standard_NV6ads_A10_v5"

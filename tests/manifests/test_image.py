@@ -71,6 +71,15 @@ def test_bases_are_named_by_digest_and_the_user_is_that_of_the_deployments() -> 
     assert users == set(re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE))
 
 
+def test_the_install_page_names_the_bases_and_gives_a_digest_for_each() -> None:
+    page = (REPOSITORY / "docs/operations/install.md").read_text(encoding="utf-8")
+    bases = re.findall(r"^FROM (\S+)@", DOCKERFILE, re.MULTILINE)
+    assert [base for base in bases if f"`{base}`" not in page] == []
+    needed = re.findall(r"^ARG (\w+)$", DOCKERFILE, re.MULTILINE)
+    (command,) = re.findall(r"^\$ docker buildx build (.*(?:\\\n.*)*)", page, re.MULTILINE)
+    assert re.findall(r"--build-arg (\w+)=", command) == needed
+
+
 def test_what_builds_the_wheel_is_locked_as_for_development() -> None:
     lock = (REPOSITORY / "requirements-build.lock").read_text(encoding="utf-8")
     whole = (REPOSITORY / "requirements-dev.lock").read_text(encoding="utf-8")

@@ -11,15 +11,20 @@ installations = pytest.mark.parametrize("folder", ALL)
 
 
 def rules(objects: tuple[Json, ...], kind: str) -> list[tuple[str, Json]]:
-    return [(item["metadata"]["name"], rule) for item in of_kind(objects, kind) for rule in item["rules"]]
+    """Every rule; one about a path of the server's own names neither groups nor resources."""
+    return [
+        (item["metadata"]["name"], {"apiGroups": [], "resources": [], "nonResourceURLs": [], **rule})
+        for item in of_kind(objects, kind)
+        for rule in item["rules"]
+    ]
 
 
 @installations
 def test_no_right_is_a_wildcard(folder: str) -> None:
     granted = [*rules(build(folder), "ClusterRole"), *rules(build(folder), "Role")]
     for name, rule in granted:
-        for what in ("apiGroups", "resources", "verbs"):
-            assert "*" not in rule[what], f"{name} may do anything: {rule}"
+        for what in ("apiGroups", "resources", "verbs", "nonResourceURLs"):
+            assert not [word for word in rule[what] if "*" in word], f"{name} may do anything: {rule}"
 
 
 @installations
@@ -54,6 +59,20 @@ def test_the_webhook_holds_what_it_serves_with_and_nothing_else() -> None:
         ("secrets", "create"),  # a name cannot limit the making of a new object
         *((resource, verb) for resource in ("configmaps", "nodes") for verb in ("list", "watch")),
     }
+
+
+def test_in_production_metrics_are_for_those_who_may_see_them() -> None:
+    objects = build("overlays/ha")
+    for deployment in of_kind(objects, "Deployment"):
+        assert "--metrics-secure" in pod_template(deployment)["spec"]["containers"][0]["args"]
+    held = dict(rules(objects, "ClusterRole"))
+    assert (held["kaito-metrics-reader"]["nonResourceURLs"], held["kaito-metrics-reader"]["verbs"]) == (
+        ["/metrics"],
+        ["get"],
+    )
+    (binding,) = (item for item in of_kind(objects, "ClusterRoleBinding") if "metrics" in item["metadata"]["name"])
+    accounts = {item["metadata"]["name"] for item in of_kind(objects, "ServiceAccount")}
+    assert {subject["name"] for subject in binding["subjects"]} == accounts
 
 
 @installations
