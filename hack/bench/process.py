@@ -27,6 +27,7 @@ class Running:
 
     pid: int
     ports: Mapping[str, int]
+    log: Path
 
     @property
     def cpu_seconds(self) -> float:
@@ -39,12 +40,17 @@ class Running:
         return peak_resident(self.pid) / 2**20
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The sum of the samples of one metric that carry the labels."""
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://{LOOPBACK}:{self.ports['metrics']}/metrics") as answer,
-        ):
-            return total(await answer.text(), name, labels)
+        """The sum of the samples of one metric that carry the labels.
+
+        Raises:
+            RuntimeError: it does not answer any more; the last it said is part of the text.
+        """
+        url = f"http://{LOOPBACK}:{self.ports['metrics']}/metrics"
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                return total(await answer.text(), name, labels)
+        except aiohttp.ClientError as error:
+            raise RuntimeError(f"what is measured answers no more: {error}\n{tail(self.log)}") from error
 
 
 @asynccontextmanager
@@ -71,7 +77,7 @@ async def running(component: Component, layout: Layout, extra: tuple[str, ...] =
         )
     try:
         await _until_ready(component, process, path)
-        yield Running(process.pid, component.ports)
+        yield Running(process.pid, component.ports, path)
     finally:
         await _end(process)
 

@@ -35,8 +35,9 @@ _SHORTEST_ARM_POLL_MILLISECONDS = 100
 # The provisioner's own defaults, divided by the speed like every simulated time.
 _REQUEST_MILLISECONDS = 150_000
 _SHORTEST_REQUEST_MILLISECONDS = 10_000
+_SHORTEST_RETRY_MILLISECONDS = 100
 _LAUNCH_RETRY_MILLISECONDS = 30_000
-_LONGEST_LAUNCH_RETRY_MILLISECONDS = 300_000
+_LONGEST_RETRY_MILLISECONDS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def _webhook(place: Place) -> Options:
         "certificate-ip": LOOPBACK,
         # Endpoints of a real cluster follow readiness slowly; the balancer here needs a quarter of a second.
         "drain-period": "500ms",
+        # Nor does anybody wait here until the API server has dropped its idle connections.
+        "drain-limit": "500ms",
     }
 
 
@@ -91,8 +94,8 @@ def _provisioner(place: Place) -> Options:
         "azure-location": AZURE["location"],
         "arm-poll-interval": f"{poll:.0f}ms",
         "request-deadline": f"{max(_SHORTEST_REQUEST_MILLISECONDS, _REQUEST_MILLISECONDS / place.speed):.0f}ms",
-        "launch-retry-initial": f"{_LAUNCH_RETRY_MILLISECONDS / place.speed:.0f}ms",
-        "launch-retry-max": f"{_LONGEST_LAUNCH_RETRY_MILLISECONDS / place.speed:.0f}ms",
+        "launch-retry-initial": f"{max(_SHORTEST_RETRY_MILLISECONDS, _LAUNCH_RETRY_MILLISECONDS / place.speed):.0f}ms",
+        "launch-retry-max": f"{max(_SHORTEST_RETRY_MILLISECONDS, _LONGEST_RETRY_MILLISECONDS / place.speed):.0f}ms",
     }
 
 

@@ -3,7 +3,8 @@
 from typing import Final
 
 from controller.api.reasons import MEANINGS
-from hack.docs.faults import FAULTS, Fault
+from hack.docs.fault import Fault
+from hack.docs.faults import FAULTS
 from hack.docs.markdown import page, table
 
 _INTRO: Final = """# Faults

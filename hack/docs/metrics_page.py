@@ -8,8 +8,9 @@ from hack.docs.registry import PROGRAMS, Described, described
 
 _INTRO: Final = """# Metrics
 
-Every program serves `/metrics` in the Prometheus text format and in OpenMetrics, on port 8080 of its pods. Names,
-labels and buckets are those of controller-runtime, client-go and Karpenter where these have the metric; the others
+Every program serves `/metrics` in the Prometheus text format and in OpenMetrics, on port 8080 of its pods, with
+`--metrics-secure` over TLS and only to those who may see it ([monitoring](../operations/monitoring.md)). Names, labels
+and buckets are those of controller-runtime, client-go and Karpenter where these have the metric; the others
 begin with `kaito_`. Units stand in the names, label values come from closed lists, and a counter whose labels are known
 beforehand exists with 0 before the first thing it counts.
 
@@ -17,9 +18,10 @@ The replicas of a program answer for themselves. Gauges about Workspaces, nodes 
 `kaito-controller` alike: take the maximum over the replicas, not the sum. `kaito_workspace_*` gauges name single
 Workspaces, at most 1,000 of them; `kaito_workspaces_unlisted` tells how many have none.
 
-Where the Prometheus operator runs, `kubectl apply -k manifests/monitoring` installs what makes use of them: a
-PodMonitor, recording rules and alerts, and two Grafana dashboards in ConfigMaps labelled `grafana_dashboard`. The
-alerts are explained in the [runbooks](../runbooks/README.md)."""
+Where the Prometheus operator runs, `kubectl apply -k manifests/monitoring` installs what makes use of them, or
+`manifests/monitoring-secure` where metrics are guarded: a monitor, recording rules and alerts, and two Grafana
+dashboards in ConfigMaps labelled `grafana_dashboard`. The alerts are explained in the
+[runbooks](../runbooks/README.md)."""
 
 _SHARED: Final = """Defined in all three programs; a program without a work queue, webhook, lease or certificate has no
 series of the metrics about it."""

@@ -6,10 +6,13 @@ from types import MappingProxyType
 from typing import Final
 
 from hack.docs.api_page import api_page
+from hack.docs.conditions_page import conditions_page
 from hack.docs.configs_page import configs_page
 from hack.docs.differences_page import differences_page
+from hack.docs.events_page import events_page
 from hack.docs.faults_page import faults_page
 from hack.docs.metrics_page import metrics_page
+from hack.docs.options_page import options_page
 from hack.docs.presets_page import presets_page
 from hack.docs.reasons_page import reasons_page
 from hack.docs.rules_page import rules_page
@@ -22,11 +25,14 @@ REPOSITORY: Final = Path(__file__).parent.parent.parent
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
         "docs/reference/admission-rules.md": rules_page,
+        "docs/reference/conditions.md": conditions_page,
         "docs/reference/configuration-files.md": configs_page,
         "docs/reference/differences-from-kaito.md": differences_page,
+        "docs/reference/events.md": events_page,
         "docs/reference/faults.md": faults_page,
         "docs/reference/instance-types.md": sizes_page,
         "docs/reference/metrics.md": metrics_page,
+        "docs/reference/options.md": options_page,
         "docs/reference/presets.md": presets_page,
         "docs/reference/reasons.md": reasons_page,
         "docs/reference/sizing.md": sizing_page,

@@ -100,7 +100,7 @@ def _load(program: str) -> CollectorRegistry:
         from controller.planning.site import Site
         from controller.reconcilers.statistics import World, count_workspaces
 
-        count_workspaces(World(lambda: [_EXAMPLE_WORKSPACE], lambda *_: [], Site))
+        count_workspaces(World(lambda: [_EXAMPLE_WORKSPACE], lambda *_: [], Site, lambda: 0))
     for collector in list(REGISTRY._collector_to_names):  # noqa: SLF001
         if isinstance(collector, MetricWrapperBase) and collector._labelnames and not collector._metrics:  # noqa: SLF001
             collector.labels(*(EXAMPLE for _ in collector._labelnames))  # noqa: SLF001

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from hack.devcluster.pki import Leaf, issue, load_authority
 from hack.devcluster.ports import LOOPBACK
 from hack.devcluster.request import Request, Scope
 from tests.cluster.harness import NODE_OF_TEST, Cluster, eventually
+from tests.cluster.provisioner_kit import Bench
+from tests.cluster.provisioner_scenarios import Scenarios
 from tests.cluster.webhook_kit import Webhook, running_webhook
 from tests.faults.proxy import FaultProxy
 
@@ -75,6 +77,12 @@ async def client(cluster: Cluster) -> AsyncIterator[Client]:
     """The runtime's client, as administrator."""
     async with await Client.connect(user_agent="kaito-tests", kubeconfig=cluster.kubeconfig) as connected:
         yield connected
+
+
+@pytest.fixture
+def scenarios(world: Bench, record_property: Callable[[str, object], None]) -> Scenarios:
+    """Follows the claims of a module's `world` to the end of their scenarios; the figures go into a table."""
+    return Scenarios(world, record_property)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def ready_node(namespace: str, suffix: str = "", *, gpus: int = 0, labels: dict[
     return node
 
 
-async def eventually(check: Callable[[], Awaitable[str]], seconds: float = 30.0) -> None:
+async def eventually(check: Callable[[], Awaitable[str]], seconds: float = 60.0) -> None:
     """Wait until `check` returns the empty string; fails with every different answer it gave and when."""
     loop = asyncio.get_running_loop()
     begin = loop.time()

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,14 +19,18 @@ from webhook.certificates.keeper import TARGETS
 
 HOST = "kaito-webhook.test.svc"
 SECRET = "kaito-webhook-ca"
-LIFETIMES = Lifetimes(authority=timedelta(days=30), leaf=timedelta(days=1), settle=timedelta(minutes=10))
+CLOCKS = (timedelta(minutes=5), timedelta(0), timedelta(minutes=-5))
+"""How far the clocks of replicas may be off, each from the right time."""
+
+LIFETIMES = Lifetimes(authority=timedelta(days=30), leaf=timedelta(days=1), settle=timedelta(minutes=20))
 
 
 class Replica:
     """One replica's certificates and a listener that serves with them."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, flags: ssl.VerifyFlags) -> None:
         self.keeper = keeper
+        self._flags = flags
         self.port = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
@@ -50,8 +54,7 @@ class Replica:
     async def is_trusted_by(self, bundle: bytes) -> bool:
         """Whether a caller that trusts the bundle can shake hands."""
         context = ssl.create_default_context(cadata=bundle.decode())
-        # What is tested is who signed; the test moves the replicas' clock, not OpenSSL's.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | NO_CHECK_TIME
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | self._flags
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname=HOST)
         except ssl.SSLError:
@@ -76,11 +79,26 @@ class World:
         return datetime.now(UTC) + self._offset
 
     async def add(self, count: int) -> None:
-        fresh = [Replica(self._keeper()) for _ in range(count)]
+        await self.add_with_clocks(*[timedelta(0)] * count)
+
+    async def add_with_clocks(self, *errors: timedelta, flags: ssl.VerifyFlags | None = None) -> None:
+        """Replicas whose clocks are wrong; what is checked is who signed, since the test moves no clock of OpenSSL's.
+
+        Args:
+            errors: of each replica's clock.
+            flags: what callers leave out when they check certificates, where that is not their dates.
+        """
+        flags = NO_CHECK_TIME if flags is None else flags
+        fresh = [Replica(self._keeper(error), flags) for error in errors]
         self.replicas += fresh
         await asyncio.gather(*(replica.start() for replica in fresh))
 
-    def _keeper(self) -> Keeper:
+    async def stop(self) -> None:
+        """Nobody serves any more."""
+        await asyncio.gather(*(replica.stop() for replica in self.replicas))
+        self.replicas.clear()
+
+    def _keeper(self, error: timedelta) -> Keeper:
         return Keeper(
             self.client,
             namespace=self.namespace,
@@ -88,7 +106,7 @@ class World:
             configuration=self.namespace,
             names=Names((HOST,), ("127.0.0.1",)),
             lifetimes=LIFETIMES,
-            now=self.now,
+            now=lambda: self.now() + error,
         )
 
     async def pass_time(self, interval: timedelta) -> None:
@@ -145,7 +163,7 @@ async def world(client: Client, namespace: str) -> AsyncIterator[World]:
         await client.create(resource, configuration(resource, namespace))
     made = World(client, namespace)
     yield made
-    await asyncio.gather(*(replica.stop() for replica in made.replicas))
+    await made.stop()
     for resource in TARGETS:
         await client.delete(resource, namespace)
 
@@ -165,6 +183,34 @@ async def test_a_replica_that_comes_later_takes_the_authority_that_is_there(worl
     await world.add(1)
     await eventually(world.problem)
     assert (await world.secret())["metadata"]["resourceVersion"] == before
+
+
+async def test_replicas_whose_clocks_differ_agree_and_callers_accept_their_certificates(world: World) -> None:
+    """Here callers also check the dates, by the right time."""
+    await world.add_with_clocks(*CLOCKS, flags=ssl.VerifyFlags(0))
+    await eventually(world.problem)
+    assert len({replica.keeper.serving.issuer for replica in world.replicas}) == 1
+
+
+async def test_an_authority_that_expired_while_nobody_served_is_replaced_at_the_start(world: World) -> None:
+    await world.add(1)
+    await eventually(world.problem)
+    old = (await world.bundles())[0]
+    await world.stop()
+    await world.pass_time(LIFETIMES.authority + timedelta(days=1))
+    await world.add(3)
+    await eventually(world.problem)
+    assert set(await world.bundles()) == {world.replicas[0].keeper.serving.issuer} != {old}
+
+
+async def test_replicas_that_slept_through_the_end_of_their_authority_heal_themselves(world: World) -> None:
+    await world.add(3)
+    await eventually(world.problem)
+    old = (await world.bundles())[0]
+    await world.pass_time(LIFETIMES.authority + timedelta(days=1))
+    await eventually(issuer_differs_from(world, old))
+    await eventually(world.problem)
+    assert len({replica.keeper.serving.issuer for replica in world.replicas}) == 1
 
 
 @pytest.mark.parametrize("resource", TARGETS, ids=lambda resource: resource.kind)
@@ -231,22 +277,24 @@ def holds(world: World, data: Json) -> Callable[[], Awaitable[str]]:
     return check
 
 
-async def test_a_change_of_authority_leaves_no_moment_without_trust(world: World) -> None:
+@pytest.mark.parametrize("clocks", [[timedelta(0)] * 3, CLOCKS], ids=["right clocks", "wrong clocks"])
+async def test_a_change_of_authority_leaves_no_moment_without_trust(world: World, clocks: Sequence[timedelta]) -> None:
     """Every replica can be called with the published bundle at every moment of the three steps."""
-    await world.add(3)
+    await world.add_with_clocks(*clocks)
     await eventually(world.problem)
     old = (await world.bundles())[0]
     watching = asyncio.create_task(never_untrusted(world))
 
-    await world.pass_time(LIFETIMES.authority * 2 / 3)
+    # Whatever depends on a clock is due on the slowest one, too.
+    await world.pass_time(LIFETIMES.authority * 2 / 3 + max(CLOCKS))
     await eventually(has_keys(world, {"ca.crt", "ca.key", "next.crt", "next.key", "published-at"}))
     await eventually(published(world, starting_with=old))
 
-    await world.pass_time(LIFETIMES.settle)
+    await world.pass_time(LIFETIMES.settle + max(CLOCKS))
     await eventually(has_keys(world, {"ca.crt", "ca.key", "retired.crt", "promoted-at"}))
     await eventually(issuer_differs_from(world, old))
 
-    await world.pass_time(LIFETIMES.leaf + SKEW)
+    await world.pass_time(LIFETIMES.leaf + SKEW + 2 * max(CLOCKS))
     await eventually(has_keys(world, {"ca.crt", "ca.key"}))
     await eventually(world.problem)
     assert old not in (await world.bundles())[0]

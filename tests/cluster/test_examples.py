@@ -10,25 +10,43 @@ import yaml
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.planning.admission.strict import POD_TEMPLATE, misfits
-from tests.cluster.harness import Cluster
+from tests.cluster.harness import NODE_OF_TEST, Cluster, eventually
 from tests.cluster.webhook_kit import Webhook
 from tests.unit.planning.manifests import changed
-from tests.unit.test_examples import FILES, FOLDER
+from tests.unit.test_examples import FILES, FOLDER, NODE
 
 TEMPLATE = FOLDER / "inference" / "kaito_workspace_custom_template.yaml"
 
 
+@pytest.fixture
+async def pool(webhook: Webhook, namespace: str) -> None:
+    """The node that must exist before for examples on existing nodes."""
+    metadata = {"name": f"{namespace}-gpu", "labels": {**NODE.labels, NODE_OF_TEST: namespace}}
+    await webhook.cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": metadata})
+
+
+async def until_admitted(webhook: Webhook, *arguments: str) -> str:
+    """What kubectl says once the webhook has seen the nodes there are."""
+    said = ""
+
+    async def admitted() -> str:
+        nonlocal said
+        code, said = await webhook.kubectl("apply", *arguments)
+        return "" if code == 0 else said
+
+    await eventually(admitted)
+    return said
+
+
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
-async def test_an_example_is_admitted(webhook: Webhook, namespace: str, path: Path) -> None:
-    code, text = await webhook.kubectl("apply", "-n", namespace, "--dry-run=server", "-f", str(path))
-    assert code == 0, text
+async def test_an_example_is_admitted(webhook: Webhook, namespace: str, pool: None, path: Path) -> None:
+    text = await until_admitted(webhook, "-n", namespace, "--dry-run=server", "-f", str(path))
     assert "(server dry run)" in text
 
 
-async def test_all_examples_can_be_applied_and_removed_together(webhook: Webhook, namespace: str) -> None:
+async def test_all_examples_can_be_applied_and_removed_together(webhook: Webhook, namespace: str, pool: None) -> None:
     everything = ("-n", namespace, "-R", "-f", str(FOLDER))
-    code, text = await webhook.kubectl("apply", *everything)
-    assert code == 0, text
+    await until_admitted(webhook, *everything)
     code, text = await webhook.kubectl("delete", *everything, "--wait=false")
     assert code == 0, text
 

@@ -78,6 +78,7 @@ def running_webhook(cluster: Cluster, log: Path, options: Mapping[str, str] | No
             "metrics-bind-address": f"{LOOPBACK}:{metrics}",
             "health-probe-bind-address": f"{LOOPBACK}:{health}",
             "drain-period": "100ms",
+            "drain-limit": "100ms",
             "log-format": "console",
             **(options or {}),
         }

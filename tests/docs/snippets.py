@@ -31,6 +31,14 @@ def all_commands(document: str) -> list[str]:
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
+def answers(document: str, section: str) -> list[str]:
+    """The lines that console blocks of a section show between the commands, as printed."""
+    text = Path(REPOSITORY / document).read_text(encoding="utf-8")
+    (body,) = (found["body"] for found in _SECTION.finditer(text) if found["title"] == section)
+    lines = (line for block in _CONSOLE.findall(body) for line in block.splitlines())
+    return [line for line in lines if line.strip() and not line.startswith("$ ")]
+
+
 def yaml_blocks(document: str) -> list[dict[str, Any]]:
     """The manifests in yaml blocks, in order."""
     text = Path(REPOSITORY / document).read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 _SIZE = re.compile(r"\bStandard_N[A-Za-z0-9_]+\b")
+_PRESET = re.compile(r"^(?:phi-[34]|llama-|mistral-|falcon-|qwen|deepseek-|gemma-|gpt-oss-)[\w.-]+$")
 _FILE = re.compile(r"(?:examples|manifests|hack|docs|crds|tests|controller|webhook|provisioner)/[\w./-]+")
 
 
@@ -93,6 +94,21 @@ def test_reasons_that_are_named_exist(page: str) -> None:
     known = {reason.value for reason in Reason} | {type_.value for type_ in ConditionType}
     linked = re.findall(r"reason `([A-Z]\w+)`", text_of(page))
     assert set(linked) <= known, f"no such reason: {set(linked) - known}"
+
+
+def words_like(pattern: re.Pattern[str]) -> dict[str, str]:
+    """The code spans of all pages written by hand that look like a name of some kind, each with a page it is on."""
+    texts = {page: text_of(page) for page in PAGES}
+    spans = [
+        (span, page) for page, text in texts.items() if not text.startswith(GENERATED) for span in _CODE.findall(text)
+    ]
+    return {word: page for span, page in spans for word in pattern.findall(span)}
+
+
+def test_presets_that_are_named_exist() -> None:
+    catalog = load_catalog()
+    unknown = {word: page for word, page in words_like(_PRESET).items() if catalog.preset(word) is None}
+    assert unknown == {}, "models the catalogue does not have"
 
 
 def manifests(page: str) -> list[Json]:

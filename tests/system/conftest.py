@@ -1,6 +1,5 @@
 """One whole system for all tests of this folder: control plane, cloud, and two replicas of each program."""
 
-import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -8,10 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from controller.api.resources import NAMESPACES
-from hack.devcluster import binaries, lifecycle
 from hack.devcluster.layout import Layout
-from hack.devcluster.request import Request, Scope
 from tests.cluster.harness import eventually
+from tests.stand import whole_system
 from tests.system.harness import PATIENCE_SECONDS, System, connected, nothing_of
 
 LONG = os.environ.get("KAITO_LONG_TESTS", "") not in ("", "0")
@@ -23,12 +21,9 @@ SPEED = 8.0
 
 @pytest.fixture(scope="package")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
-    """The whole system, running; missing binaries are an error, never a skip."""
-    made = Layout(tmp_path_factory.mktemp("system"))
-    request = Request(binaries=str(binaries.find()), scope=Scope.ALL, replicas=2, speed=SPEED)
-    asyncio.run(lifecycle.up(made, request, print))
-    yield made
-    asyncio.run(lifecycle.down(made))
+    """The whole system, running."""
+    with whole_system(tmp_path_factory.mktemp("system"), replicas=2, speed=SPEED) as made:
+        yield made
 
 
 @pytest.fixture

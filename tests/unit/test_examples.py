@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from controller.api import labels
-from controller.api.json import Json
+from controller.api.json import Json, annotations_of
+from controller.planning.admission.annotation_rules import ACTED_ON
 from controller.planning.admission.defaults import apply_defaults, defaults
 from controller.planning.admission.findings import Findings
 from controller.planning.admission.validation import validate
@@ -17,6 +19,8 @@ from controller.planning.site import Site
 
 FOLDER = Path(__file__).parents[2] / "examples"
 FILES = sorted(FOLDER.rglob("*.yaml"))
+CRD = FOLDER.parent / "crds" / "kaito.sh_workspaces.yaml"
+BLOCKS = {"resource", "inference", "tuning"}
 RETIRED = "Standard_NC6s_v3"
 """The size of the mission's examples; Azure has retired it."""
 
@@ -25,9 +29,20 @@ NODE = NodeFacts("node-1", {"pool": "gpu", labels.INSTANCE_TYPE: "Standard_NC24a
 
 EXPECTED = {
     "kaito_workspace_llama_2_7b_private_image": ["llama-2-7b is removed in KAITO and still runs here"],
+    "kaito_workspace_phi_4_private_image_overruled": [
+        "accepted because kaito.sh/bypass-resource-checks is set: resource.count is 1",
+        "phi-4 takes 2 nodes of Standard_NV36ads_A10_v5",
+    ],
     "kaito_workspace_llama_3.3_70b_multi_node": ["llama-3.3-70b-instruct takes 3 nodes of Standard_NC24ads_A100_v4"],
 }
 """Warnings an example is there to show, by the example."""
+
+SHOWN_NOWHERE = {
+    "inference.adapters[].source.urls": "known of KAITO's API, and refused: adapters come from images and volumes",
+    "tuning.preset.presetOptions.modelAccessSecret": "no model that can be tuned has restricted weights",
+    labels.UPGRADE_START_TIME: "KAITO's own note of an upgrade, taken without a warning",
+}
+"""Fields and annotations without an example, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +115,42 @@ def _comments(path: Path) -> Iterator[str]:
 def test_the_examples_can_be_applied_together() -> None:
     names = [example.workspace["metadata"]["name"] for example in EXAMPLES]
     assert len(set(names)) == len(names)
+
+
+def test_every_field_and_every_annotation_that_does_something_is_shown() -> None:
+    shown = {path for example in EXAMPLES for path in paths(example.workspace)}
+    shown |= {key for example in EXAMPLES for key in annotations_of(example.workspace)}
+    missing = {*fields(), *ACTED_ON} - shown
+    assert missing == SHOWN_NOWHERE.keys()
+
+
+def fields() -> set[str]:
+    """The fields users write, in the CRD's words; what stands in a pod template or a volume is Kubernetes' own."""
+    crd = yaml.safe_load(CRD.read_text(encoding="utf-8"))
+    schemas = [version["schema"]["openAPIV3Schema"] for version in crd["spec"]["versions"]]
+    return {field for schema in schemas for field in declared(schema, "") if field.partition(".")[0] in BLOCKS}
+
+
+def declared(schema: Json, path: str) -> Iterator[str]:
+    """The paths of the fields below a schema."""
+    for name, inner in (schema.get("properties") or {}).items():
+        field = f"{path}.{name}" if path else name
+        yield field
+        yield from declared(inner, field)
+    if schema.get("items"):
+        yield from declared(schema["items"], f"{path}[]")
+
+
+def paths(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of the fields that are set in a value."""
+    if isinstance(value, list):
+        for item in value:
+            yield from paths(item, f"{path}[]")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            field = f"{path}.{name}" if path else name
+            yield field
+            yield from paths(inner, field)
 
 
 def test_both_versions_and_both_uses_are_shown() -> None:
