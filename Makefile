@@ -11,10 +11,11 @@ PYTEST_ARGS ?=
 # Test files run side by side, each group with a control plane of its own.
 WORKERS ?= 2
 INSTALLATION ?= manifests/overlays/ha
+UP_ARGS ?=
 BENCH ?=
 BENCH_ARGS ?=
 
-.PHONY: help install demo test unit cluster faults lifecycles chaos fuzz bench check format up down uninstall lock clean
+.PHONY: help install demo test unit faults lifecycles chaos fuzz bench dashboards check format up down panels uninstall lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +24,7 @@ install: $(READY) ## install the locked dependencies into .venv
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@echo 'Installing the locked dependencies into $(VENV), which takes a minute or two …'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(RUN) pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
@@ -41,7 +43,7 @@ unit: $(READY) ## the tests that need no control plane
 faults: $(READY) ## the long fault runs: kills of each program, the provisioner's at every call and in 1,000 histories, silence, rolling restarts
 	$(RUN) hack.devcluster build
 	KAITO_LONG_TESTS=1 $(RUN) pytest -s tests/system/test_kills.py tests/system/test_quiet.py \
-		tests/cluster/test_provisioner_kills.py tests/manifests/test_install.py $(PYTEST_ARGS)
+		tests/cluster/test_provisioner_kills.py tests/cluster/test_provisioner_scenarios.py tests/manifests/test_install.py $(PYTEST_ARGS)
 
 lifecycles: $(READY) ## every kind of Workspace from apply to nothing left, each with its timeline
 	$(RUN) hack.devcluster build
@@ -53,6 +55,10 @@ chaos: $(READY) ## 200 Workspaces in bad weather for ten simulated minutes, over
 
 fuzz: $(READY) ## a hundred thousand mutated reviews, with the webhook's own code
 	$(RUN) tests.fuzz
+
+dashboards: $(READY) ## draw the pictures of both dashboards anew, from a run on the local control plane
+	$(RUN) hack.devcluster build
+	KAITO_PICTURES=1 $(RUN) pytest -s tests/monitoring/test_live.py $(PYTEST_ARGS)
 
 bench: $(READY) ## what admission, the operator and the provisioner cost; BENCH=controller for one part
 	$(RUN) hack.bench $(BENCH) $(BENCH_ARGS)
@@ -72,10 +78,13 @@ format: $(READY) ## format the code
 	$(RUN) ruff check --fix .
 
 up: $(READY) ## start control plane, simulator and programs; kubeconfig is .dev/kubeconfig
-	@$(RUN) hack.devcluster up
+	@$(RUN) hack.devcluster up $(UP_ARGS)
 
 down: $(READY) ## stop them
 	@$(RUN) hack.devcluster down
+
+panels: $(READY) ## what every panel of the shipped dashboards shows for them now
+	@$(RUN) hack.prometheus
 
 uninstall: $(READY) ## remove an installation from the cluster of KUBECONFIG: Workspaces, their nodes, then INSTALLATION
 	$(VENV)/bin/kubectl delete workspaces.kaito.sh --all --all-namespaces
