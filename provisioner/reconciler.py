@@ -125,7 +125,7 @@ class Reconciler:
         claims = ours(found, pool)
         if not claims:
             self._forget(name)
-            return await self._collector.collect(name) if pool is not None and pool.claim_uid else DONE
+            return await self._collector.collect(name) if pool is None or pool.claim_uid else DONE
         self._collector.forget(name)
         holder = f"{claims[0][0].resource.kind} {name}"
         results = [

@@ -122,8 +122,9 @@ def is_over(workspace: Workspace, observed: Observed) -> bool:
     if workspace.tuning is None or not workspace.releases_nodes:
         return False
     job = job_of(observed)
-    ended = job is not None and is_owned_by(job, workspace.uid) and read_job(job).ended
-    return observed.trained or ended
+    if job is None or not is_owned_by(job, workspace.uid):
+        return observed.trained
+    return read_job(job).ended  # the status may still speak of the run before
 
 
 def _is_same_run(wanted: Json, live: Json) -> bool:

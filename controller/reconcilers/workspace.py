@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.api import labels
+from controller.api.claims import ClaimKind
 from controller.api.conditions import Condition, conditions_of, is_true
 from controller.api.json import Json, Key, annotations_of
 from controller.api.messages import Problem
@@ -115,7 +116,10 @@ async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
     target = resolve(workspace, obj, site)
     if not isinstance(target, Target):
         over = is_over(workspace, observed)
-        view = (_finished if over else _unresolved)(workspace, obj, observed, target)
+        if over:
+            view = _finished(workspace, site.claims, observed, target)
+        else:
+            view = _unresolved(workspace, obj, observed, target)
         result = await _report(context, workspace, obj, view, DONE)
         if over:
             await give_back_nodes(context, workspace, obj, observed)
@@ -218,11 +222,11 @@ def _unresolved(workspace: Workspace, obj: Json, observed: Observed, problems: S
     return View(conditions, nodes, int(status.get("targetNodeCount") or 0))
 
 
-def _finished(workspace: Workspace, obj: Json, observed: Observed, problems: Sequence[Problem]) -> View:
+def _finished(workspace: Workspace, kind: ClaimKind, observed: Observed, problems: Sequence[Problem]) -> View:
     """What cannot be resolved any more and has ended: its nodes go, whatever stands in the way of another run."""
-    del obj
-    nodes = plan_nodes(workspace, NO_DEMAND, observed)
-    known = node_conditions(NO_DEMAND, nodes, observed)
+    demand = replace(NO_DEMAND, kind=kind)
+    nodes = plan_nodes(workspace, demand, observed)
+    known = node_conditions(demand, nodes, observed)
     return View(blocked_conditions(workspace, observed, problems, known=known), nodes.usable)
 
 

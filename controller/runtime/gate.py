@@ -194,6 +194,6 @@ class Gate:
 
 
 def bearer_token(header: str) -> str:
-    """The token in an Authorization header; empty when there is none."""
+    """The token in an Authorization header; empty when there is none, or nothing that can be one (RFC 6750: ASCII)."""
     scheme, _, token = header.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" and token.isascii() else ""

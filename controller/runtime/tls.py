@@ -28,7 +28,7 @@ class Handshakes:
             ssl.SSLError: certificate and key do not belong together, or are none; the previous pair stays.
         """
         context = _server_context()
-        _load(context, certificate + key)
+        _load(context, certificate + b"\n" + key)  # a file put there by hand may lack the end of its last line
         self._inner = context
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:

@@ -128,7 +128,7 @@ async def test_what_is_waited_for_is_named_then_its_deadline_and_healing_ends_it
     world: Bench, scenario: dict[str, Any], type_: str, reason: Reason
 ) -> None:
     world.scenario(**scenario)
-    await world.start(registration_deadline="3s", initialization_deadline="3s")
+    await world.start(registration_deadline="6s", initialization_deadline="6s")
     name = await world.ask()
     await world.shows(name, type_, "Unknown", reason)
     timeout = Reason.REGISTRATION_TIMEOUT if type_ == "MachineRegistered" else Reason.INITIALIZATION_TIMEOUT

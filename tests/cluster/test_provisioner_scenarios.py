@@ -83,11 +83,11 @@ async def stays_in_deleting(told: Scenarios, name: str) -> None:
     await told.ends(rows.STUCK, name)
 
 
-async def is_deleted(told: Scenarios, row: Row, name: str, type_: str, reason: Reason, *sizes: str) -> None:
-    """A scenario that is about a claim deleted once it shows a condition that is not True, for a reason."""
+async def is_deleted(told: Scenarios, row: Row, name: str, reason: Reason, *sizes: str) -> None:
+    """A scenario that is about a claim deleted once its launch has come to a point that lasts, or comes back."""
     world = told.world
     await world.ask(name=name, sizes=sizes or (SIZE,))
-    await world.shows(name, type_, "Unknown", reason)
+    await world.shows(name, "Launched", "True" if reason is Reason.LAUNCHED else "Unknown", reason)
     await world.delete(told.begin(name))
     await told.ends(row, name)
 
@@ -132,10 +132,10 @@ async def test_what_befalls_one_claim_concerns_no_other(world: Bench, scenarios:
         befalls(scenarios, rows.EVICTED, "spot1", **SPOT),
         befalls(scenarios, rows.DELETED_READY, "ready1"),
         stays_in_deleting(scenarios, "stuck1"),
-        is_deleted(scenarios, rows.DELETED_EARLY, "early1", "Launched", Reason.CLOUD_UNAVAILABLE),
-        is_deleted(scenarios, rows.DELETED_CREATING, "slow1", "Launched", Reason.AGENT_POOL_CREATING),
-        is_deleted(scenarios, rows.DELETED_FAILED, "failed1", "Launched", Reason.ALLOCATION_FAILED, V100X8),
-        is_deleted(scenarios, rows.DELETED_JOINING, "noreg2", "Registered", Reason.NODE_NOT_FOUND),
+        is_deleted(scenarios, rows.DELETED_EARLY, "early1", Reason.CLOUD_UNAVAILABLE),
+        is_deleted(scenarios, rows.DELETED_CREATING, "slow1", Reason.AGENT_POOL_CREATING),
+        is_deleted(scenarios, rows.DELETED_FAILED, "failed1", Reason.ALLOCATION_FAILED, V100X8),
+        is_deleted(scenarios, rows.DELETED_JOINING, "noreg2", Reason.LAUNCHED),
     )
     given_up = (rows.NODE_DELETED, rows.POOL_LOST, rows.EVICTED)
     counted = _counted(await process.scrape(), "karpenter_nodeclaims_disrupted", reason=Reason.INSTANCE_GONE)

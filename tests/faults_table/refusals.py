@@ -23,18 +23,27 @@ POLICIES = Resource(_GROUP, "v1", "validatingadmissionpolicies", "ValidatingAdmi
 BINDINGS = Resource(
     _GROUP, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False
 )
+_WEBHOOK = "services.example.com"
+_SPENT = "this team has spent its budget"
 HOUSE_MODEL = "house-model"
 _CATALOG = f"presets:\n- name: phi-3-mini-128k-instruct\n  aliases: [{HOUSE_MODEL}]\n"
 
 
-async def _until_refused(place: Place, resource: Resource, body: Json) -> None:
-    """Waits until the API server minds what was installed: it reads policies and webhooks a moment later."""
+async def _until_refused(place: Place, resource: Resource, body: Json, by: str) -> None:
+    """Waits until the API server minds what was installed: it reads policies and webhooks a moment later.
+
+    Args:
+        place: whose client asks.
+        resource: the kind that is refused.
+        body: an object that is refused.
+        by: what the refusal says and nothing else does.
+    """
 
     async def look() -> str:
         try:
             await place.client.apply(resource, body, manager="tests", dry_run=True)
-        except ApiError:
-            return ""
+        except ApiError as error:
+            return "" if by in str(error) else str(error)
         return f"a {resource.kind} is still accepted"
 
     await eventually(look, PATIENCE_SECONDS)
@@ -43,12 +52,12 @@ async def _until_refused(place: Place, resource: Resource, body: Json) -> None:
 async def _forbid_machines(place: Place) -> None:
     of = f"object.metadata.?labels['{labels.WORKSPACE_NAMESPACE}'].orValue('')"
     rule = {"apiGroups": [MACHINES.group], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["machines"]}
-    validation = {"expression": f"{of} != '{place.namespace}'", "message": "this team has spent its budget"}
+    validation = {"expression": f"{of} != '{place.namespace}'", "message": _SPENT}
     spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": [validation]}
     await place.create(POLICIES, spec=spec)
     await place.create(BINDINGS, spec={"policyName": place.namespace, "validationActions": ["Deny"]})
     metadata = {"name": place.namespace, "labels": {labels.WORKSPACE_NAMESPACE: place.namespace}}
-    await _until_refused(place, MACHINES, {"metadata": metadata, "spec": {"requirements": []}})
+    await _until_refused(place, MACHINES, {"metadata": metadata, "spec": {"requirements": []}}, _SPENT)
 
 
 async def _no_machines(place: Place) -> None:
@@ -64,7 +73,7 @@ async def _machines(place: Place) -> None:
 async def _webhook_away(place: Place) -> None:
     await place.node()
     webhook = {
-        "name": "services.example.com",
+        "name": _WEBHOOK,
         "clientConfig": {"url": "https://127.0.0.1:1/"},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["services"]}],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.namespace}},
@@ -75,7 +84,7 @@ async def _webhook_away(place: Place) -> None:
     }
     await place.create(VALIDATING_WEBHOOK_CONFIGURATIONS, webhooks=[webhook])
     probe = {"metadata": {"name": "probe", "namespace": place.namespace}, "spec": {"ports": [{"port": 80}]}}
-    await _until_refused(place, SERVICES, probe)
+    await _until_refused(place, SERVICES, probe, _WEBHOOK)
     await place.order()
 
 

@@ -22,7 +22,7 @@ from tests.system.harness import CONTROLLER, PATIENCE_SECONDS, PROVISIONER, WEBH
 
 LED = (CONTROLLER, PROVISIONER)
 
-PROXY_SECONDS = 2.0
+PROXY_SECONDS = 5.0
 """How much later than we a node's proxy may learn that a replica is withdrawn, on a busy machine."""
 
 
@@ -80,7 +80,8 @@ async def strike_everybody(system: System, comes_to_life: Json, rate: float) -> 
 
 async def strike(system: System, pods: Iterable[Json]) -> Strike:
     """Kills one replica of each program, and waits until all of them are ready again."""
-    made = Strike({labels_of(pod)["app.kubernetes.io/name"]: pod for pod in pods})
+    now = [await as_it_is(system, pod) for pod in pods]
+    made = Strike({labels_of(pod)["app.kubernetes.io/name"]: pod for pod in now})
     led = [program for program in LED if program in made.pods and await leads(system, made.pods[program])]
     made.begun, made.wall = asyncio.get_running_loop().time(), time.time()
     for pod in made.pods.values():
@@ -97,6 +98,19 @@ async def running(system: System, program: str) -> list[Json]:
     """The Pods of a program that stay; what an earlier restart left behind serves on for a while."""
     pods = await system.everything(PODS, NAMESPACE, labels=f"app.kubernetes.io/name={program}")
     return [pod for pod in pods if not is_deleting(pod)]
+
+
+async def as_it_is(system: System, pod: Json) -> Json:
+    """The Pod once it is ready, with the process it has now: earlier strikes may have cost it the one it had."""
+    found = pod
+
+    async def ready() -> str:
+        nonlocal found
+        found = await system.client.get(PODS, name_of(pod), namespace=NAMESPACE)
+        return "" if is_true(found, "Ready") else f"{name_of(pod)} is not ready"
+
+    await eventually(ready, PATIENCE_SECONDS)
+    return found
 
 
 def process_of(pod: Json) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ import aiohttp
 
 from hack.devcluster.layout import REPOSITORY
 from hack.devcluster.ports import LOOPBACK, Ports
+from hack.devcluster.processes import die_with_parent
 from hack.devcluster.programs import NAMESPACE
 from tests.cluster.harness import eventually
 from tests.monitoring.live import PATIENCE_SECONDS
@@ -64,6 +66,7 @@ class Flawed:
                 stdout=log,
                 stderr=log,
                 cwd=REPOSITORY,
+                preexec_fn=die_with_parent(os.getpid()),
             )
         try:
             yield

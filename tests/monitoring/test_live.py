@@ -116,7 +116,8 @@ async def watched(layout: Layout, tools: Tools, tmp_path: Path) -> AsyncIterator
             settings = configuration([*targets, later], NAMESPACE, [rules], "1s")
             began = time.time()
             async with running(tools, tmp_path / "prometheus", settings) as prometheus:
-                await eventually(lambda: _unquiet(prometheus, len(targets)), PATIENCE_SECONDS)
+                # A program remembers for a minute that its start was slow.
+                await eventually(lambda: _unquiet(prometheus, len(targets)), 2 * PATIENCE_SECONDS)
                 async with watching(prometheus) as fired:
                     yield Watched(system, prometheus, fired, flawed, began)
 

@@ -154,6 +154,7 @@ def test_a_run_that_is_over_is_known_as_such_although_nobody_can_tell_what_is_as
     assert is_over(releasing, replace(TRAINER_NODES, trained=True))
     assert is_over(releasing, run(TRAINER_NODES, TUNED, "Failed").seen)
     assert not is_over(releasing, run().seen), "it goes on"
+    assert not is_over(releasing, replace(run().seen, trained=True)), "the status speaks of the run before"
     assert not is_over(releasing, TRAINER_NODES), "it never ran"
     assert not is_over(TUNER, replace(TRAINER_NODES, trained=True)), "its nodes are to stay"
     foreign = {JOB: {**run(TRAINER_NODES, TUNED, "Complete").seen.objects[JOB], "metadata": {"name": "phi"}}}

@@ -32,7 +32,18 @@ from provisioner.requested import Answers
 from provisioner.snapshot import Snapshot
 from provisioner.steps import CreatePool, DeletePool, Observed
 from provisioner.times import rfc3339
-from tests.unit.provisioner.builders import NAME, SIZE, V100, at, machine, node_claim, pool, seen
+from tests.unit.provisioner.builders import (
+    A_NODE_CLAIM,
+    NAME,
+    SIZE,
+    V100,
+    at,
+    machine,
+    node_claim,
+    node_json,
+    pool,
+    seen,
+)
 from tests.unit.runtime.scripted_server import Reply, ScriptedServer, answer, scripted_server, status
 
 TAKEN = CloudError(Fault(ErrorKind.EXISTS, "PreconditionFailed"), status=412)
@@ -345,9 +356,11 @@ async def test_a_removal_goes_on_when_the_end_of_its_grace_cannot_be_written_dow
             assert Reason.OBJECT_REFUSED in told, "somebody is to hear of it"
 
 
+OTHER_CLASS = {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"}
+
+
 async def test_a_namesake_that_asks_another_provisioner_keeps_no_pool_of_ours(tmp_path: Path) -> None:
-    other_class = {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"}
-    namesake = node_claim(nodeClassRef=other_class, uid="another", finalizers=[])
+    namesake = node_claim(nodeClassRef=OTHER_CLASS, uid="another", finalizers=[])
     cloud = Cloud(found=pool())
     async with scripted_server(tmp_path) as server:
         server.script(answer(namesake))
@@ -357,3 +370,19 @@ async def test_a_namesake_that_asks_another_provisioner_keeps_no_pool_of_ours(tm
             await reconciler._snapshot.fresh(NAME)
             await reconciler.reconcile(NAME)
     assert cloud.told == ["get", f"delete {NAME} True"]
+
+
+async def test_nor_does_it_keep_the_node_that_such_a_pool_left_behind(tmp_path: Path) -> None:
+    namesake = node_claim(nodeClassRef=OTHER_CLASS, uid="another", finalizers=[])
+    cloud = Cloud()
+    async with scripted_server(tmp_path) as server:
+        server.script(answer(namesake), answer({}))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            reconciler = reconciler_of(client, cloud, kind=NODE_CLAIM)
+            reconciler._claims._informers[NODE_CLAIM]._replace([namesake])
+            reconciler._nodes._replace([node_json(deleting=True, owner_kind=A_NODE_CLAIM)])
+            await reconciler._snapshot.fresh(NAME)
+            await reconciler.reconcile(NAME)
+    assert [each.method for each in server.seen] == ["GET", "PATCH"]
+    assert server.seen[-1].body["metadata"]["finalizers"] == []
+    assert cloud.told == ["get"], "Azure itself was asked whether a pool stands behind the node"

@@ -183,6 +183,8 @@ def test_memory_stays_bounded_whatever_is_sent(tokens: list[str]) -> None:
         ("Bearer ", ""),
         ("", ""),
         ("abc", ""),
+        ("Bearer gr\u00fcn", ""),
+        (b"Bearer \xff".decode("utf-8", "surrogateescape"), ""),
     ],
 )
 def test_only_a_bearer_token_counts(header: str, token: str) -> None:

@@ -162,6 +162,13 @@ async def test_a_mounted_certificate_is_served_and_its_successor_from_when_it_is
         assert await is_trusted(server, other), "a pair that does not match drove out the one in use"
 
 
+async def test_a_mounted_certificate_may_lack_the_end_of_its_last_line(tmp_path: Path) -> None:
+    made = issue(NAME, NOW)
+    put(tmp_path, made._replace(certificate=made.certificate.rstrip()))
+    async with serving(directory=tmp_path) as server:
+        assert await is_trusted(server, made)
+
+
 async def test_a_mounted_certificate_that_is_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
     async with serving(directory=tmp_path) as server:
         with pytest.raises(aiohttp.ClientError):

@@ -112,7 +112,7 @@ async def test_a_peer_with_too_many_slow_bodies_is_told_to_come_back_and_recover
 
 
 async def test_a_body_that_does_not_arrive_is_given_up() -> None:
-    async with running(Limits(arrival=0.1)) as site:
+    async with running(Limits(arrival=0.5)) as site:
         reader, writer = await site.connect()
         writer.write(head(SMALL_BODY + 1) + b"{")
         answer = await asyncio.wait_for(reader.read(), 10)
@@ -123,7 +123,7 @@ async def test_a_body_that_does_not_arrive_is_given_up() -> None:
 
 async def test_a_connection_whose_request_does_not_come_to_an_end_is_closed_and_one_without_any_is_kept() -> None:
     """The API server opens more connections than it needs, and may use one for the first time much later."""
-    async with running(Limits(arrival=0.1)) as site:
+    async with running(Limits(arrival=0.5)) as site:
         kept, later = await site.connect()
         reader, writer = await site.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost:")
