@@ -15,7 +15,7 @@ from typing import Final
 
 from kubernetes import client
 
-FILE: Final = Path(__file__).parents[1] / "controller" / "planning" / "data" / "pod_types.json"
+FILE: Final = Path(__file__).parents[1] / "controller" / "planning" / "admission" / "data" / "pod_types.json"
 
 _ROOT: Final = "V1PodTemplateSpec"
 _SCALARS: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "datetime": "time"}
