@@ -129,6 +129,13 @@ def command_line() -> argparse.ArgumentParser:
     """The options of the provisioner, with the environment's values for defaults."""
     parser = argparse.ArgumentParser(prog="kaito-provisioner", description="Makes AKS agent pools for node claims.")
     add_common_options(parser)
+    _add_azure_options(parser)
+    _add_claim_options(parser)
+    return parser
+
+
+def _add_azure_options(parser: argparse.ArgumentParser) -> None:
+    """Which cluster of which cloud, as whom, and how often it is read."""
     for flag, variable, what in _AZURE_OPTIONS:
         option(parser, flag, also=variable, required=True, help=what)
     option(
@@ -160,6 +167,10 @@ def command_line() -> argparse.ArgumentParser:
     for flag, default, longest, state in (("poll", "4s", "5m", "busy"), ("idle", "5m", "1h", "idle")):
         what = f"Pause between readings of {state} pools"
         option(parser, f"--arm-{flag}-interval", parse=durations("100ms", longest), default=default, help=what)
+
+
+def _add_claim_options(parser: argparse.ArgumentParser) -> None:
+    """What is tried for a claim, how often, and how long each step of its life may take."""
     option(
         parser,
         "--expire-claims",
@@ -187,7 +198,6 @@ def command_line() -> argparse.ArgumentParser:
     option(parser, "--workers", parse=whole_numbers(1, 1000), default="16", help=what)
     for flag, default, within, what in _DEADLINES:
         option(parser, flag, parse=within, default=default, help=what)
-    return parser
 
 
 def parse_settings(arguments: Sequence[str] | None = None) -> Settings:

@@ -1,6 +1,8 @@
 """What a program asked of the API server, counted from the server's own audit log."""
 
+import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -74,6 +76,17 @@ def _by(found: Counter[Call], word: Callable[[Call], str]) -> dict[str, int]:
 def writes(found: Counter[Call]) -> int:
     """How many of the requests ask for a change, renewals of Leases aside."""
     return sum(number for call, number in found.items() if call.writes)
+
+
+async def until_silent(layout: Layout, program: str, seconds: float, *, patience: float) -> None:
+    """Waits until a program has written nothing for so many seconds.
+
+    Raises:
+        TimeoutError: it still writes when the patience, in seconds, ends.
+    """
+    async with asyncio.timeout(patience):
+        while writes(calls(layout, program, Span(time.time() - seconds, time.time()))):  # noqa: ASYNC110 - a log is no event
+            await asyncio.sleep(seconds)
 
 
 def _lines(layout: Layout) -> Iterator[str]:

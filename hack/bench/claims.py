@@ -145,8 +145,10 @@ async def _delete(stand: Stand, plan: Plan, present: Tally) -> float:
 
 
 async def _rest(stand: Stand, plan: Plan, cloud: Cloud) -> list[Figure]:
-    """What a stretch costs in which nothing is to do, once the last watch of the pools is over."""
-    await asyncio.sleep(2 * plan.poll)
+    """What a stretch costs in which nothing is to do: the events of the launches are written, no pool is watched."""
+    ready = time.time()
+    await audit.until_silent(stand.layout, PROVISIONER, 2 * plan.poll, patience=_PATIENCE_SECONDS)
+    settled = max(time.time() - ready - 2 * plan.poll, 0.0)
     say(f"{plan.quiet_seconds:g} s of rest")
     begin, before = time.time(), await cloud.requests()
     await asyncio.sleep(plan.quiet_seconds)
@@ -154,8 +156,10 @@ async def _rest(stand: Stand, plan: Plan, cloud: Cloud) -> list[Figure]:
     asked = {operation: after[operation] - before.get(operation, 0) for operation in after}
     intervals = plan.quiet_seconds / plan.idle
     words = f"{plan.claims} idle claims"
+    since = "from the last one's Ready to the last write of their launches, at most"
     others = sum(number for operation, number in asked.items() if operation != "list_pools")
     return [
+        Figure(f"{plan.name}.settled_s", f"{plan.claims} claims: {since}", settled),
         Figure(
             f"{plan.name}.idle-lists_per-interval",
             f"{words}: lists of the pools in each {plan.idle:g} s",

@@ -152,17 +152,11 @@ async def _gone(stand: Stand, views: _Views, namespace: str, count: int) -> floa
 
 async def _quiet(stand: Stand, sizes: Sizes) -> float:
     """Writes of the operator during a stretch that begins once the events of the round are written."""
-    await _until_silent(stand, sizes.settle_seconds)
+    await audit.until_silent(stand.layout, CONTROLLER, sizes.settle_seconds, patience=_PATIENCE_SECONDS)
     say(f"{sizes.quiet_seconds:g} s of rest")
     begin = time.time()
     await asyncio.sleep(sizes.quiet_seconds)
     return audit.writes(audit.calls(stand.layout, CONTROLLER, Span(begin, time.time())))
-
-
-async def _until_silent(stand: Stand, seconds: float) -> None:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while audit.writes(audit.calls(stand.layout, CONTROLLER, Span(time.time() - seconds, time.time()))):  # noqa: ASYNC110 - a log is no event
-            await asyncio.sleep(seconds)
 
 
 async def _fill(stand: Stand, sizes: Sizes) -> None:
@@ -179,7 +173,7 @@ async def _restart(stand: Stand, process: Running, sizes: Sizes, started: float)
         while await process.metric(_RECONCILES, result="success") < sizes.many:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     looked = time.time() - started
-    await _until_silent(stand, sizes.settle_seconds)
+    await audit.until_silent(stand.layout, CONTROLLER, sizes.settle_seconds, patience=_PATIENCE_SECONDS)
     written = audit.writes(audit.calls(stand.layout, CONTROLLER, Span(started, time.time())))
     nodes, kept = await process.metric(_KEPT, informer="nodes"), await process.metric(_KEPT, informer="pods")
     words = f"a new process, {nodes:.0f} nodes, {sizes.pods} pods of ours, {sizes.foreign_pods} of others"
