@@ -31,7 +31,7 @@ def decide(seen: Observed) -> Step:
     initialized = initialize(seen, registered.conditions[0])
     phases = (launched, registered, initialized)
     dependents = tuple(phase.conditions[0] for phase in phases)
-    mended = repair(seen)
+    mended, returning = repair(seen), _returning(seen)
     actions = (
         _lost(seen),
         mended.action,
@@ -46,9 +46,15 @@ def decide(seen: Observed) -> Step:
         conditions=(*dependents, sum_up(seen.claim.kind, dependents)),
         action=next((action for action in actions if action is not None), None),
         requeue_after=earliest(
-            [*(phase.requeue_after for phase in phases), _next_call(seen), _missed(seen), _upkeep(seen, mended)]
+            [
+                *(phase.requeue_after for phase in phases),
+                _next_call(seen),
+                _missed(seen),
+                returning,
+                _upkeep(seen, mended),
+            ]
         ),
-        watch=any(phase.watch for phase in phases),
+        watch=returning is not None or any(phase.watch for phase in phases),
         overdue=any(phase.overdue for phase in phases),
     )
 
@@ -86,13 +92,33 @@ def _parted(seen: Observed, node: Node) -> Action | None:
     """What to do about a claim whose node object was deleted, by somebody or because the instance is gone.
 
     Kubernetes deletes the nodes of a stopped cluster too, and starting it brings others: they are no wish about the
-    claim. What was last read of the pool may be older than its stop, so it is looked at anew.
+    claim. What was last read of the pool may be older than its stop, so it is looked at anew; and a pool may be said to
+    stand again before its new node has joined, so a node that fell silent is waited for a while.
     """
+    if _may_return(seen, node):
+        return None
     if not seen.confirmed:
         return ConfirmPool() if seen.fault is None else None
     if seen.pool is not None and seen.pool.paused:
         return PatchNode(node.name, release_patch(node))
     return DeleteClaim(Reason.INSTANCE_GONE, f"Node {node.name} was deleted; its instance follows")
+
+
+def _may_return(seen: Observed, node: Node) -> bool:
+    """Whether a deleted node may be that of a machine which was stopped and started, and now joins anew.
+
+    A node that was Ready when somebody deleted it is none, and a pool scaled to nothing brings none.
+    """
+    pool = seen.pool
+    if pool is None or not pool.succeeded or pool.stopped or not pool.count or not belongs(pool, seen.claim):
+        return False
+    return not node.ready and seen.unready < seen.policy.rejoin_deadline
+
+
+def _returning(seen: Observed) -> float | None:
+    """Seconds until a deleted node that may return is given up; None when there is none."""
+    waiting = any(_is_deleted_instance(seen, node) and _may_return(seen, node) for node in seen.nodes)
+    return seen.policy.rejoin_deadline - seen.unready if waiting else None
 
 
 def _abandoned(seen: Observed, pool: Pool) -> Action | None:
@@ -113,11 +139,12 @@ def _nodeless(seen: Observed, pool: Pool) -> bool:
 
 
 def _missed(seen: Observed) -> float | None:
-    """Seconds until a claim whose node is missed is given up; None when none is."""
+    """Seconds until a claim whose node is missed is given up; None when none is, or only the cloud is waited for."""
     claim, pool = seen.claim, seen.pool
     if pool is None or not claim.is_true(claim.kind.registered) or not _nodeless(seen, pool):
         return None
-    return seen.policy.registration_deadline - seen.nodeless
+    rest = seen.policy.registration_deadline - seen.nodeless
+    return rest if rest > 0 else None
 
 
 def _is_deleted_instance(seen: Observed, node: Node) -> bool:

@@ -30,6 +30,7 @@ class Policy:
         launch_deadline: from the request for an agent pool to the pool's success.
         request_deadline: from the request for an agent pool to the moment from which it can no longer reach the cloud.
         registration_deadline: from the pool's success to its node.
+        rejoin_deadline: from the silence of a deleted node to the point where no other is awaited in its place.
         initialization_deadline: from the node's arrival to all it promised.
         drain_deadline: from a claim's deletion to the point where disruption budgets no longer hold it up.
         termination_deadline: from a claim's deletion to the message that the cloud is slow.
@@ -47,6 +48,7 @@ class Policy:
     launch_deadline: float = 1800.0
     request_deadline: float = 150.0
     registration_deadline: float = 1200.0
+    rejoin_deadline: float = 180.0
     initialization_deadline: float = 1200.0
     drain_deadline: float = 3600.0
     termination_deadline: float = 1800.0

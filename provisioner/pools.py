@@ -41,6 +41,7 @@ class Pool:
         offering: size, zone and way of paying.
         etag: changes with every change of the pool, those that nothing here depends on among them.
         stopped: whether somebody stopped the pool, so that it has no nodes for now.
+        count: machines the pool is to have.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Pool:
     fault: Fault | None = None
     image: str = ""
     stopped: bool = False
+    count: int = 1
     etag: str = field(default="", compare=False)
 
     @property
@@ -115,6 +117,7 @@ def parse_pool(obj: Json) -> Pool:
         fault=classify(0, error) if error else None,
         image=str(properties.get("nodeImageVersion") or ""),
         stopped=(properties.get("powerState") or {}).get("code") == "Stopped",
+        count=count if isinstance(count := properties.get("count"), int) else 1,
         etag=str(properties.get("eTag") or ""),
     )
 

@@ -191,7 +191,10 @@ class Reconciler:
         except ApiError as error:
             if isinstance(action, OnClaim) and is_gone(error, name):
                 return None  # the claim went while we looked at it; the news of that is on its way
-            if isinstance(error, Conflict) or not (dispensable or is_final(error)):
+            if not is_final(error) and dispensable and seen.claim.deleting and not isinstance(error, Conflict):
+                log.info("goes on without a note on the claim, which the next look writes: %s", error)
+                return replace(seen, unmarked=True)
+            if not is_final(error):
                 raise
             log.warning("the API server refuses: %s", error, extra=fields(action=type(action).__name__))
             refusal = refusal_of(action, error)

@@ -1,5 +1,7 @@
 """The removal of one agent pool, for those who know that it may go."""
 
+from http import HTTPStatus
+
 from controller.runtime.logs import get_logger
 from provisioner.calls import Aborts
 from provisioner.errors import CloudError, ErrorKind, Fault
@@ -15,7 +17,7 @@ async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Po
     """Has the cloud remove a pool; one that is still being made is stopped first and removed by a later call.
 
     Only the pool as it was seen is removed, and only a creation is stopped: one that another replica has since removed,
-    or made anew, is looked at again instead. One that only goes on changing is left alone for a while.
+    or made anew, is looked at again instead. One that goes on changing in what means nothing here is left for a while.
 
     Returns:
         Whether the removal itself was asked for.
@@ -32,19 +34,28 @@ async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Po
             aborts.note(name)
             snapshot.mark(name, CANCELING)
             return False
+    if not await _delete(api, name, etag="" if abort else pool.etag):
+        # What was read while nothing was awaited may be minutes old; a change that means nothing here costs one try.
+        fresh = await look(api, snapshot, name)
+        if fresh is None or fresh != pool:
+            return False
+        if not await _delete(api, name, etag=fresh.etag):
+            fault = Fault(ErrorKind.CONFLICT, "PreconditionFailed", "the pool changes faster than it is read")
+            raise CloudError(fault, status=HTTPStatus.PRECONDITION_FAILED)
+    log.info("removal of agent pool %s asked for", name)
+    snapshot.mark(name, DELETING)
+    return True
+
+
+async def _delete(api: PoolApi, name: str, *, etag: str) -> bool:
+    """Whether the removal was taken; a pool that has changed since it had that eTag is left as it is."""
     try:
-        await api.delete(name, etag="" if abort else pool.etag, ignore_disruption_budgets=True)
+        await api.delete(name, etag=etag, ignore_disruption_budgets=True)
     except CloudError as error:
         if error.kind is not ErrorKind.EXISTS:
             raise
         log.info("agent pool %s has changed since it was read: %s", name, error)
-        fresh = await look(api, snapshot, name)
-        if fresh is None or fresh != pool:
-            return False
-        text = "the pool changes faster than it is read"
-        raise CloudError(Fault(ErrorKind.CONFLICT, error.fault.code, text), status=error.status) from error
-    log.info("removal of agent pool %s asked for", name)
-    snapshot.mark(name, DELETING)
+        return False
     return True
 
 

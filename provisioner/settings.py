@@ -94,6 +94,12 @@ _DEADLINES: Final = (
         "How long an unanswered request for an agent pool may yet be carried out",
     ),
     ("--registration-deadline", "20m", _DAY, "How long a node may take to join before the claim says so"),
+    (
+        "--rejoin-deadline",
+        "3m",
+        durations("1s", "1h"),
+        "How long another node is awaited where one was deleted that was not Ready, as after a stop of the cluster",
+    ),
     ("--initialization-deadline", "20m", _DAY, "How long a node may take to be usable before the claim says so"),
     (
         "--drain-deadline",

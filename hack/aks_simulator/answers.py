@@ -48,6 +48,11 @@ class Call:
         """The api-version asked for, empty without one."""
         return self.query.get("api-version", "")
 
+    @property
+    def next_page(self) -> bool:
+        """Whether it goes on with a list that was begun before."""
+        return "$skiptoken" in self.query
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from controller.api.json import Json, is_deleting, metadata_of, name_of
+from controller.runtime.errors import NotFound
 from hack.aks_simulator.node_writer import NodeWriter
-from hack.aks_simulator.nodes import cordon, next_step
+from hack.aks_simulator.nodes import cordon, next_step, silence
 from hack.aks_simulator.progress import next_change, report_drained, report_unregistered
 from hack.aks_simulator.simulator import Simulator
 from hack.aks_simulator.values import Pool, Vm
@@ -80,7 +82,7 @@ class NodeLoop:
         async with self._slots:
             if vm.gone:
                 if node:
-                    await self._writer.delete_node(node)
+                    await self._part(node)
                 self._simulator.update(report_unregistered(self._simulator.world, pool.name, vm.index))
                 return True
             if vm.leaving:
@@ -106,8 +108,15 @@ class NodeLoop:
 
     async def _remove(self, node: Json) -> bool:
         async with self._slots:
-            await self._writer.delete_node(node)
+            await self._part(node)
         return True
+
+    async def _part(self, node: Json) -> None:
+        """What the cluster does about a Node without a machine: a finalizer may keep the object, but it is silent."""
+        with suppress(NotFound):
+            if (silent := silence(node)) is not None:
+                await self._writer.write(silent)
+        await self._writer.delete_node(node)
 
 
 def _is_drained_away(pod: Json) -> bool:

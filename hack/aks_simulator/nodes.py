@@ -100,6 +100,15 @@ def cordon(node: Json) -> Patch | None:
     return _guarded(node, {"spec": {"unschedulable": True}})
 
 
+def silence(node: Json) -> Patch | None:
+    """The write by which the cluster notices that the Node's kubelet is gone, None when it has."""
+    if not is_ready(node):
+        return None
+    words = {"status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."}
+    conditions = [entry | words if entry["type"] == "Ready" else entry for entry in _conditions_of(node)]
+    return _guarded(node, {"status": {"conditions": conditions}}, "status")
+
+
 def _status_step(
     context: Context, pool: Pool, node: Json, registered: float, trouble: set[NodeFaultKind]
 ) -> Step | None:

@@ -27,6 +27,9 @@ _REMAINING: Final = {
 _REMAINING_WRITES: Final = {"x-ms-ratelimit-remaining-subscription-writes": "1199"}
 _LONG_URL: Final = 4000
 
+NEXT_PAGE: Final = "next_page"
+"""What the requests for a list's further pages are counted as."""
+
 
 def build_app(simulator: Simulator) -> web.Application:
     """The web application of one simulator: `/_sim/…` for tests, everything else is ARM."""
@@ -48,7 +51,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
     effects = simulator.arrive(call)
     response = await _respond(request, simulator, call, effects)
     outcome = str(response.status) if response else "cut"
-    simulator.count(call.target.operation, call.target.pool, outcome)
+    simulator.count(NEXT_PAGE if call.next_page else call.target.operation, call.target.pool, outcome)
     return response or _hang_up(request)
 
 

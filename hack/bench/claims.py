@@ -16,6 +16,7 @@ from controller.api.conditions import is_true
 from controller.api.json import Json
 from controller.api.resources import MACHINES
 from hack.aks_simulator.scenario import Timing
+from hack.aks_simulator.server import NEXT_PAGE
 from hack.bench import audit
 from hack.bench.audit import Span
 from hack.bench.figures import Figure
@@ -157,13 +158,19 @@ async def _rest(stand: Stand, plan: Plan, cloud: Cloud) -> list[Figure]:
     intervals = plan.quiet_seconds / plan.idle
     words = f"{plan.claims} idle claims"
     since = "from the last one's Ready to the last write of their launches, at most"
-    others = sum(number for operation, number in asked.items() if operation != "list_pools")
+    pages = asked.get(NEXT_PAGE, 0)
+    others = sum(asked.values()) - asked.get("list_pools", 0) - pages
     return [
         Figure(f"{plan.name}.settled_s", f"{plan.claims} claims: {since}", settled),
         Figure(
             f"{plan.name}.idle-lists_per-interval",
             f"{words}: lists of the pools in each {plan.idle:g} s",
             asked.get("list_pools", 0) / intervals,
+        ),
+        Figure(
+            f"{plan.name}.idle-pages_per-interval",
+            f"{words}: further pages of these lists, of 100 pools each",
+            pages / intervals,
         ),
         Figure(f"{plan.name}.idle-calls_count", f"{words}: other calls to Azure", others),
         Figure(f"{plan.name}.idle-writes_count", f"{words}: writes to the API server", audit.writes(found)),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.api.claims import NODE_CLAIM
+from controller.api.claims import NODE_CLAIM, Claim
 from controller.api.json import Json, is_deleting
 from controller.api.reasons import Reason
 from controller.api.resources import NODES
@@ -233,30 +233,40 @@ async def test_a_cluster_stopped_and_started_loses_no_claim_and_no_pool(world: B
     await scenarios.ends(rows.RESTARTED, "staying1")
     await scenarios.ends(rows.DELETED_STOPPED, "leaving1")
     await world.ready("waiting1")
-    assert world.requests("staying1", "delete_pool") == {}
-    assert world.requests("staying1", "put_pool") == {"201": 1}
 
 
 async def test_a_provisioner_that_was_down_with_its_cluster_gives_nobody_up(world: Bench, scenarios: Scenarios) -> None:
     """Kubernetes deleted the node objects meanwhile; those that a finalizer of ours kept are let go."""
+    before = await stopped_unseen(world, "staying1")
+    scenarios.begin("staying1")
+    world.scenario(timing={"settle_seconds": 800})
+    await switch(world, "Running")
+    await world.start("two")
+    await serves_again(world, before.uid, before.node_name, "staying1")
+    await scenarios.ends(rows.RESTARTED_UNSEEN, "staying1")
+
+
+async def test_nor_does_one_that_finds_the_pool_at_rest_before_its_new_node_has_joined(world: Bench) -> None:
+    before = await stopped_unseen(world, "staying1")
+    world.scenario(timing={"register_seconds": 64})
+    await switch(world, "Running")
+    await world.pool_is("staying1", "Succeeded")
+    await world.start("two")
+    await serves_again(world, before.uid, before.node_name, "staying1")
+
+
+async def stopped_unseen(world: Bench, name: str) -> Claim:
+    """The claim, Ready, of a cluster that was stopped while no provisioner ran; its node object is about to go."""
     first = await world.start()
-    name = await world.ask(name="staying1")
-    before = await world.ready(name)
+    before = await world.ready(await world.ask(name=name))
     await first.kill()
-    scenarios.begin(name)
     await switch(world, "Stopped")
 
     async def leaving() -> str:
         return "" if is_deleting(await world.client.get(NODES, before.node_name)) else "the node object is not deleted"
 
     await eventually(leaving)
-    world.scenario(timing={"settle_seconds": 800})
-    await switch(world, "Running")
-    await world.start("two")
-    await serves_again(world, before.uid, before.node_name, name)
-    await scenarios.ends(rows.RESTARTED_UNSEEN, name)
-    assert world.requests(name, "delete_pool") == {}
-    assert world.requests(name, "put_pool") == {"201": 1}
+    return before
 
 
 async def serves_again(world: Bench, uid: str, node: str, name: str) -> None:
@@ -271,3 +281,5 @@ async def serves_again(world: Bench, uid: str, node: str, name: str) -> None:
 
     await eventually(check)
     await world.owns(name, uid)
+    assert world.requests(name, "delete_pool") == {}
+    assert world.requests(name, "put_pool") == {"201": 1}

@@ -168,6 +168,44 @@ def test_a_node_that_goes_with_the_stop_of_its_pool_is_let_go_and_its_claim_stay
     assert isinstance(action, expected)
 
 
+SILENT = node(deleting=True, ready=False)
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        ({"pool": pool(), "unready": 179}, PatchClaim),
+        ({"pool": pool(), "unready": 180}, ConfirmPool),
+        ({"pool": pool(), "unready": 180, "confirmed": True}, DeleteClaim),
+        ({"pool": replace(pool(), count=0), "confirmed": True}, DeleteClaim),
+        ({"pool": pool("Failed"), "confirmed": True}, DeleteClaim),
+        ({"confirmed": True, "confirmed_gone": True}, DeleteClaim),
+        ({"pool": pool(), "nodes": [SILENT, SURGE]}, PatchNode),
+    ],
+    ids=[
+        "another is awaited: labels only",
+        "looked at anew first",
+        "awaited in vain",
+        "pool scaled to nothing",
+        "pool failed",
+        "pool gone",
+        "another joined",
+    ],
+)
+def test_a_node_that_was_silent_when_it_was_deleted_may_be_back_under_another_name(
+    view: dict[str, Any], expected: type[Action]
+) -> None:
+    action = decide(seen(machine(done=ALL, node_name=NODE), **{"nodes": [SILENT], **view})).action
+    assert isinstance(action, expected)
+
+
+def test_it_is_awaited_no_longer_than_it_may_take() -> None:
+    labelled = {**OWNER_LABELS, "node.kubernetes.io/instance-type": SIZE, "karpenter.sh/capacity-type": "on-demand"}
+    view = seen(machine(done=ALL, node_name=NODE, labels=labelled), pool=pool(), nodes=[SILENT], unready=100)
+    step = decide(view)
+    assert (step.requeue_after, step.watch) == (80, True), "the pool is read meanwhile: it may have been stopped"
+
+
 def test_a_claim_moves_to_the_node_that_stays() -> None:
     view = seen(machine(done=ALL, node_name=NODE), pool=pool(), nodes=[SURGE])
     status = new_status(view, decide(view).conditions)
@@ -392,3 +430,9 @@ def test_a_claim_whose_pool_stands_without_a_node_is_given_up_after_a_while(
 def test_it_is_looked_at_again_when_its_time_has_come() -> None:
     marked = machine(done=ALL, labels={**OWNER_LABELS, "node.kubernetes.io/instance-type": SIZE})
     assert decide(seen(marked, **GONE, nodeless=200)).requeue_after == 1000
+
+
+def test_a_cloud_that_does_not_answer_about_it_is_asked_when_it_may_be_and_no_sooner() -> None:
+    marked = machine(done=ALL, labels={**OWNER_LABELS, "node.kubernetes.io/instance-type": SIZE})
+    step = decide(seen(marked, **GONE, nodeless=1300, fault=Fault(ErrorKind.THROTTLED)))
+    assert step.requeue_after == 9.0
