@@ -7,8 +7,11 @@ and when to try again is decided where the whole claim is in view (azure-mgmt-co
 import asyncio
 import json
 import logging
+import re
 import ssl
 from collections.abc import Awaitable, Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,6 +26,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential
 from azure.mgmt.containerservice.aio import ContainerServiceClient
+from azure.mgmt.containerservice.models import AgentPool
 
 from controller.api.json import Json
 from controller.api.messages import Problem, shorten
@@ -34,6 +38,7 @@ from provisioner.metrics import ARM_REQUESTS, ARM_SECONDS
 from provisioner.pools import Pool, parse_pool
 from provisioner.quota import Usage, Usages
 from provisioner.settings import AzureSettings, Cloud, CredentialKind
+from provisioner.times import now
 
 T = TypeVar("T")
 
@@ -48,7 +53,22 @@ _FREE_CALLS: Final = 20
 _CALLS_PER_SECOND: Final = 0.5
 """What calls about single pools may take of the subscription's 60 at once and 1 per second (AKS quotas and limits)."""
 
+_REFILL: Final = 60.0
+"""Seconds in which that budget, once used up, is full again."""
+_REFILL_SHARE: Final = 0.8
+"""Calls per second that may be made meanwhile, so that the lists find something left."""
+
+_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What the SDK, or we, come upon in an answer of another form than the interface's."""
+
+_OTHER_BUDGETS: Final = ("list", "create")
+"""Operations that are not made to wait for the others: one shared list, and PUTs, which have a budget per pool."""
+
 _WHOLE_SUBSCRIPTION: Final = "subscriptionrequeststhrottled"
+
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
+_LONGEST_PAUSE: Final = 3600.0
+"""Seconds; whoever asks for more is asked again after these."""
 
 _CLOUDS: Final[dict[Cloud, tuple[str, str, str]]] = {
     Cloud.PUBLIC: (
@@ -115,7 +135,8 @@ class AgentPools:
         if settings.credential is CredentialKind.NONE:
             options["authentication_policy"] = _Anonymous()
         self._client = ContainerServiceClient(self._credential, settings.subscription_id, **options)
-        self._pause_until = 0.0
+        self._pause_until = self._refill_until = 0.0
+        self._refill = Budget(burst=1, rate=_REFILL_SHARE)
         self._budget = Budget(burst=_FREE_CALLS, rate=_CALLS_PER_SECOND)
 
     async def list(self) -> list[Pool]:
@@ -216,6 +237,9 @@ class AgentPools:
         loop = asyncio.get_running_loop()
         if (rest := self._pause_until - loop.time()) > 0:
             raise CloudError(Fault(ErrorKind.THROTTLED, "", "waiting as Azure asked"), status=429, retry_after=rest)
+        if operation not in _OTHER_BUDGETS and (rest := self._refill_wait(loop.time())) > 0:
+            text = "letting the subscription's budget of calls fill again"
+            raise CloudError(Fault(ErrorKind.THROTTLED, "", text), status=429, retry_after=rest)
         try:
             return await _measured(operation, call)
         except CloudError as error:
@@ -223,7 +247,12 @@ class AgentPools:
             whole = operation != "create" or error.fault.code.lower() == _WHOLE_SUBSCRIPTION
             if error.kind is ErrorKind.THROTTLED and whole:
                 self._pause_until = loop.time() + (error.retry_after or 1.0)
+                self._refill_until = self._pause_until + _REFILL
             raise
+
+    def _refill_wait(self, now: float) -> float:
+        """Seconds until a call may be made; 0 at once unless the budget was used up a short while ago."""
+        return self._refill.take(now) if now < self._refill_until else 0.0
 
 
 def _parse_usages(page: Json) -> Usages:
@@ -237,7 +266,8 @@ def _parse_usages(page: Json) -> Usages:
 
 
 def _parse(pool: Any) -> Pool:
-    return parse_pool(pool.as_dict())
+    # The SDK hands on as it came what it cannot make a model of.
+    return parse_pool(pool.as_dict() if isinstance(pool, AgentPool) else pool)
 
 
 async def _measured(operation: str, call: Callable[[], Awaitable[T]]) -> T:
@@ -257,7 +287,7 @@ async def _measured(operation: str, call: Callable[[], Awaitable[T]]) -> T:
         code = str(failure.status)
         log.debug("%s refused, correlation %s: %s", operation, _correlation(error), failure)
         raise failure from error
-    except (AzureError, OSError, ValueError) as error:
+    except (AzureError, OSError, *_UNREADABLE) as error:
         code = "connection"
         raise CloudError(Fault(ErrorKind.UNAVAILABLE, "", str(error) or type(error).__name__)) from error
     else:
@@ -291,7 +321,16 @@ def _read(error: HttpResponseError) -> CloudError:
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdecimal() else None
+    """The wait a Retry-After asks for, a number of seconds or a moment (RFC 9110, 10.2.3), at most `_LONGEST_PAUSE`."""
+    if text is None:
+        return None
+    if _NUMBER.fullmatch(text.strip()):
+        return min(float(text), _LONGEST_PAUSE)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now()).total_seconds()), _LONGEST_PAUSE)
 
 
 def _correlation(error: HttpResponseError) -> str:

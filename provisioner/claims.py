@@ -12,7 +12,7 @@ from controller.api.json import Json, name_of
 from controller.api.labels import RAG_ENGINE, TERMINATION_FINALIZER, WORKSPACE
 from controller.runtime.cache import Handler, Informer
 from controller.runtime.errors import ApiError, NotFound
-from provisioner.pools import Pool, subject
+from provisioner.pools import Pool, belongs, born_together, subject
 
 NODE_CLASS_GROUP: Final = "kaito.sh"
 NODE_CLASS_KIND: Final = "KaitoNodeClass"
@@ -81,14 +81,40 @@ def claim_is_ours(claim: Claim, pool: Pool | None) -> bool:
     that it was.
     """
     if claim.node_class is not None:
-        return (claim.node_class.group, claim.node_class.kind) == (NODE_CLASS_GROUP, NODE_CLASS_KIND)
-    if WORKSPACE in claim.labels or RAG_ENGINE in claim.labels:
+        asked = (claim.node_class.group, claim.node_class.kind) == (NODE_CLASS_GROUP, NODE_CLASS_KIND)
+        return asked or _is_inherited(claim, pool)
+    if _is_labelled(claim):
         return True
     if TERMINATION_FINALIZER not in claim.finalizers:
         return False
-    shown = claim.conditions.get(claim.kind.launched)
     tagged = pool is not None and pool.claim_uid == claim.uid
-    return tagged or (shown is not None and shown.message.startswith(subject(claim)))
+    return tagged or _tells_of_pool(claim)
+
+
+def _is_inherited(claim: Claim, pool: Pool | None) -> bool:
+    """Whether a NodeClaim of another class stands for an agent pool that Azure's gpu-provisioner made for it.
+
+    gpu-provisioner goes by the Workspace's label whatever the class, and KAITO before v0.7 wrote AKSNodeClass. That is
+    the class of Karpenter on AKS, which makes single machines: a claim that names one is Karpenter's.
+    """
+    if not _is_labelled(claim) or TERMINATION_FINALIZER not in claim.finalizers:
+        return False
+    named = f"/virtualmachinescalesets/aks-{claim.name}-" in claim.provider_id.lower()
+    if claim.provider_id and not named:
+        return False
+    if pool is None:
+        return named or _tells_of_pool(claim)
+    return pool.by_kaito and belongs(pool, claim) and (named or born_together(pool, claim))
+
+
+def _is_labelled(claim: Claim) -> bool:
+    return WORKSPACE in claim.labels or RAG_ENGINE in claim.labels
+
+
+def _tells_of_pool(claim: Claim) -> bool:
+    """Whether a condition speaks of the claim's agent pool, as only ours do: in the launch as in the removal."""
+    words = subject(claim).strip().lower()
+    return any(words in condition.message.lower() for condition in claim.conditions.values())
 
 
 def ours(found: Iterable[tuple[ClaimKind, Json]], pool: Pool | None) -> list[tuple[ClaimKind, Json]]:

@@ -1,7 +1,8 @@
 """Which pods leave a node that is to go, and in which order.
 
 Rules of kubernetes-sigs/karpenter core (`pkg/utils/pod`, node termination): pods that tolerate the disruption stay,
-the critical ones leave last, and a pod marked do-not-disrupt is waited for but never evicted.
+the critical ones leave last, and a pod marked do-not-disrupt is waited for and not evicted. All waiting ends: a node
+with GPUs costs money for as long as a pod may hold it.
 """
 
 from collections.abc import Iterable

@@ -143,7 +143,8 @@ _CODES: Final[Mapping[str, ErrorKind]] = {
         "missingsubscriptionregistration",
         ErrorKind.BOOTSTRAP: "vmextensionprovisioningerror vmextensionprovisioningtimeout nodesnotready "
         "k8sagentpoolnodesnotready",
-        ErrorKind.CONFLICT: "conflict anotheroperationinprogress operationpreempted operationpreemptedbydelete",
+        ErrorKind.CONFLICT: "conflict anotheroperationinprogress operationpreempted operationpreemptedbydelete "
+        "clusterstopped managedclusterstopped",
         ErrorKind.THROTTLED: "throttled subscriptionrequeststhrottled toomanyrequests",
     }.items()
     for code in codes.split()
@@ -166,7 +167,8 @@ _TEXTS: Final = tuple(
             ErrorKind.SKU,
         ),
         (r"sufficient capacity", ErrorKind.CAPACITY),
-        (r"Power State\(Stopped\)", ErrorKind.CONFLICT),
+        (r"power ?state\W{0,3}(code\W{0,3})?stopped|\bstopped state", ErrorKind.CONFLICT),
+        (r"\b(cluster|pool)\b[^.]{0,120}\bis (currently |already )?(stopp(ed|ing)|not running)\b", ErrorKind.CONFLICT),
         (r"too many requests|request limit has been exceeded", ErrorKind.THROTTLED),
         (r"in[- ]progress|canceled by a later operation|another (agentpool )?operation", ErrorKind.CONFLICT),
         (r"maximum (number|count) of (agent|node) ?pools", ErrorKind.POOL_LIMIT),
@@ -190,12 +192,11 @@ def classify(status: int, body: object) -> Fault:
         return Fault(_BY_STATUS_FIRST[status], _first_code(pairs), text)
     if status == 404:
         return Fault(_not_found(pairs), _first_code(pairs), text)
-    for code, _ in reversed(pairs):
-        if (kind := _by_code(code)) is not None:
-            return Fault(kind, code, text)
-    for pattern, kind in _TEXTS:
-        if any(pattern.search(message) for _, message in pairs):
-            return Fault(kind, _first_code(pairs), text)
+    told, said = _by_codes(pairs), _by_texts(pairs)
+    if told is not None and (said is None or said in TRANSIENT or told[0] not in TRANSIENT):
+        return Fault(*told, text)
+    if said is not None:
+        return Fault(said, _first_code(pairs), text)
     for code, _ in reversed(pairs):
         if (kind := _VAGUE_CODES.get(code.lower())) is not None:
             return Fault(kind, code, text)
@@ -211,6 +212,19 @@ def _not_found(pairs: list[tuple[str, str]]) -> ErrorKind:
     if codes & {"notfound", "agentpoolnotfound"}:
         return ErrorKind.POOL_NOT_FOUND
     return ErrorKind.CLUSTER_NOT_FOUND if codes - {""} else ErrorKind.UNAVAILABLE
+
+
+def _by_codes(pairs: list[tuple[str, str]]) -> tuple[ErrorKind, str] | None:
+    """The innermost known code, and its kind."""
+    return next(((kind, code) for code, _ in reversed(pairs) if (kind := _by_code(code)) is not None), None)
+
+
+def _by_texts(pairs: list[tuple[str, str]]) -> ErrorKind | None:
+    """The kind the words speak of; they outweigh a code that says no more than `not now`."""
+    for pattern, kind in _TEXTS:
+        if any(pattern.search(message) for _, message in pairs):
+            return kind
+    return None
 
 
 def _by_code(code: str) -> ErrorKind | None:

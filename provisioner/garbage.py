@@ -16,13 +16,14 @@ from controller.runtime.errors import Conflict, NotFound
 from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
-from provisioner.calls import ABORT_PATIENCE, Aborts, Pauses
+from provisioner.calls import ABORT_PATIENCE, Pauses
 from provisioner.claims import Claims, claim_is_ours, is_gone
 from provisioner.errors import CloudError, Fault
 from provisioner.nodes import POOL_INDEX, Node, parse_node
 from provisioner.policy import Policy
 from provisioner.pools import CANCELING, CREATING, Pool
 from provisioner.removal import look, remove_pool
+from provisioner.setbacks import Removals
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.termination import release_patch
 from provisioner.times import now, seconds_since
@@ -56,7 +57,7 @@ class Collector:
         self._claims, self._nodes = claims, nodes
         self._policy = policy
         self._pauses: Pauses[Fault] = Pauses()
-        self._aborts = Aborts()
+        self._removals = Removals()
         self._claimless_since: dict[str, float] = {}
         self._strangers: set[str] = set()
 
@@ -64,7 +65,7 @@ class Collector:
         """The name has a claim, or nothing at all any more: what was noted about it does not hold."""
         self._claimless_since.pop(name, None)
         self._pauses.end(name)
-        self._aborts.forget(name)
+        self._removals.forget(name)
         self._strangers.discard(name)
         metrics.STRANGERS.set(len(self._strangers))
 
@@ -79,7 +80,7 @@ class Collector:
             return DONE
         if (held := self._pauses.current(name)) is not None:
             return Result(held[1])
-        pool = self._aborts.view(self._snapshot.get(name))
+        pool = self._removals.view(self._snapshot.get(name))
         try:
             return await (self._let_nodes_go(name) if pool is None else self._look_at(name, pool))
         except CloudError as error:
@@ -92,6 +93,9 @@ class Collector:
             return DONE
         if pool.deleting:
             return self._await_end(name)
+        if (setback := self._removals.setback(pool)) is not None and setback[1] > 0:
+            self._snapshot.watch(name, wanted=False)
+            return Result(setback[1])
         if (rest := self._grace(name)) > 0:
             return Result(rest)
         if await self._claimed(name, pool, {pool.claim_uid}, pool.claim_kind):
@@ -105,21 +109,28 @@ class Collector:
 
     def _grace(self, name: str) -> float:
         """Seconds the pool is still spared: its claim may only be late, as after a restore or a slow controller."""
+        return self._policy.orphan_grace - self._claimless(name)
+
+    def _claimless(self, name: str) -> float:
+        """Seconds since the first look that found no claim of the name."""
         now = asyncio.get_running_loop().time()
-        return self._policy.orphan_grace - (now - self._claimless_since.setdefault(name, now))
+        return now - self._claimless_since.setdefault(name, now)
 
     async def _remove(self, name: str, pool: Pool) -> Result:
         if pool.deleting or pool.state == CANCELING:
             return self._await_end(name)
-        asked = await remove_pool(self._api, self._snapshot, self._aborts, pool, abort=pool.state == CREATING)
+        setback = self._removals.setback(pool)
+        asked = await remove_pool(self._api, self._snapshot, self._removals, pool, abort=pool.state == CREATING)
         self._pauses.end(name)
-        if asked:
+        if asked and setback is None:
             metrics.ORPHANS.inc()
             log.warning("removed an agent pool without a claim", extra=fields(pool=name, size=pool.vm_size))
         return self._await_end(name)
 
     def _await_end(self, name: str) -> Result:
-        self._snapshot.watch(name, wanted=True)
+        """Waits for a pool to go; one that takes too long is read less often."""
+        limit = self._policy.orphan_grace + self._policy.termination_deadline
+        self._snapshot.watch(name, wanted=True, overdue=self._claimless(name) >= limit)
         return Result(ABORT_PATIENCE)
 
     def _report(self, pool: Pool) -> None:
@@ -189,7 +200,7 @@ class Collector:
 
     async def _live(self, name: str) -> Pool | None:
         """The pool as Azure itself has it now; None when it says there is none."""
-        return self._aborts.view(await look(self._api, self._snapshot, name))
+        return self._removals.view(await look(self._api, self._snapshot, name))
 
 
 def _owners(node: Node) -> tuple[frozenset[str], frozenset[str]]:

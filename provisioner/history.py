@@ -11,6 +11,7 @@ from controller.api.messages import shorten
 from provisioner.errors import ErrorKind, Fault
 from provisioner.holds import Hold, Holds, after_failure, bounded, scope_of
 from provisioner.offerings import NOTHING, ON_DEMAND, Offering
+from provisioner.policy import FREE_KINDS
 from provisioner.sizes import Sizes
 
 _TEXT_LIMIT: Final = 1000
@@ -29,7 +30,7 @@ class Failure:
         offering: what was asked for.
         code: the cloud's code, empty when it gave none.
         text: the cloud's own words.
-        spent: failed launches since the claim's spec last changed.
+        spent: failed launches since the claim's spec last changed, without refusals that cost nothing.
         generation: of the claim at the last failure.
         asked: whether the last of them was a request; one that was not, for want of quota, counts for nothing.
         holds: what the failures so far speak against, by scope; the latest twenty.
@@ -95,7 +96,7 @@ def one_more(
         holds = bounded(after_failure(holds, scope, fault.kind, time), _MOST_REMEMBERED)
     spent = before.spent if before and before.generation == claim.generation else 0
     asked, before_this = attempt is not None, before.attempts if before else 0
-    count, spent = attempt or before_this, spent + asked
+    count, spent = attempt or before_this, spent + (asked and fault.kind not in FREE_KINDS)
     return Failure(count, time, fault.kind, offering, fault.code, fault.text, holds, spent, claim.generation, asked)
 
 

@@ -6,6 +6,7 @@ from controller.api import labels
 from controller.api.conditions import TRUE, UNKNOWN, Condition
 from controller.api.quantity import parse_quantity
 from controller.api.reasons import Reason
+from controller.catalog.mig import MIG_RESOURCE_PREFIX
 from provisioner.nodes import Node
 from provisioner.registration import node_of
 from provisioner.sizes import size_of
@@ -66,7 +67,7 @@ def lacking(seen: Observed, node: Node) -> tuple[Reason, str] | None:
         if (taint.key, taint.effect) in EPHEMERAL_TAINTS or taint.key.startswith(READINESS_PREFIX):
             return Reason.EPHEMERAL_TAINTS_EXIST, f"taint {taint.text} is still on node {node.name}"
     for name, amount in seen.claim.requests.items():
-        if name != _NOT_A_NODE_RESOURCE and _positive(amount) and not _positive(node.allocatable.get(name, "0")):
+        if name != _NOT_A_NODE_RESOURCE and _positive(amount) and not _shows(seen, node, name):
             return Reason.RESOURCE_NOT_REGISTERED, f"node {node.name} does not show the requested {name}={amount}"
     return _lacking_gpus(seen, node)
 
@@ -74,10 +75,25 @@ def lacking(seen: Observed, node: Node) -> tuple[Reason, str] | None:
 def _lacking_gpus(seen: Observed, node: Node) -> tuple[Reason, str] | None:
     size = node.labels.get(labels.INSTANCE_TYPE) or (seen.pool.vm_size if seen.pool else "")
     known = size_of(seen.sizes, size)
-    if not known.gpu_resource or (shown := node.offers(known.gpu_resource)) >= known.gpu_count:
+    if not known.gpu_resource or (shown := node.offers(known.gpu_resource)) >= known.gpu_count or _sliced(seen, node):
         return None
     missing = f"shows {shown} of {known.gpu_count} {known.gpu_resource}"
     return Reason.GPUS_NOT_ADVERTISED, f"node {node.name} ({size}) {missing}"
+
+
+def _shows(seen: Observed, node: Node, name: str) -> bool:
+    return _positive(node.allocatable.get(name, "0")) or (name == labels.NVIDIA_GPU and _sliced(seen, node))
+
+
+def _sliced(seen: Observed, node: Node) -> bool:
+    """Whether the claim asks for GPUs cut into slices and the node shows any, which then stand for its GPUs.
+
+    Where each profile is a resource of its own, whole GPUs are none (NVIDIA/k8s-device-plugin, MIG strategy `mixed`);
+    strategy `single` calls slices GPUs.
+    """
+    if labels.GPU_INSTANCE_PROFILE not in seen.claim.annotations:
+        return False
+    return any(name.startswith(MIG_RESOURCE_PREFIX) and _positive(amount) for name, amount in node.allocatable.items())
 
 
 def _positive(amount: str) -> bool:

@@ -15,6 +15,7 @@ from provisioner.holds import Choice, Hold
 from provisioner.nodes import Node
 from provisioner.offerings import Offering
 from provisioner.pools import REQUESTED_TAG, Pool, belongs, subject
+from provisioner.setbacks import not_removed
 from provisioner.sizes import has_gpus
 from provisioner.steps import CreatePool, DeletePool, Observed, RecordFailure, Step
 from provisioner.texts import explain, headline
@@ -27,7 +28,7 @@ def launch(seen: Observed) -> Step:
     claim, pool = seen.claim, seen.pool
     if seen.rival:
         return _outranked(seen)
-    if pool is not None and not belongs(pool, claim):
+    if pool is not None and not belongs(pool, claim, seen.nodes):
         return _foreign(seen)
     if _standing(seen):
         return _show(seen, _before(claim) if claim.is_true(claim.kind.launched) else _launched(seen))
@@ -168,10 +169,19 @@ def _held(seen: Observed, choice: Choice) -> Condition:
 
 
 def _making_room(seen: Observed, pool: Pool) -> Step:
-    if (failure := failure_of(seen.claim)) is not None:
-        return _show(seen, _failure_condition(seen, failure), watch=True)
-    text = f"{subject(seen.claim)}is being deleted by the cloud; it is made again once it is gone"
-    return _show(seen, _condition(seen, UNKNOWN, Reason.AGENT_POOL_DELETING, text), watch=True)
+    """Waits for a pool to go; one that takes too long is read less often."""
+    failure = failure_of(seen.claim)
+    rest = seen.policy.termination_deadline - seconds_since(
+        failure.time if failure else seen.claim.creation_time, seen.now
+    )
+    if seen.setback is not None:
+        shown = _hinder(seen, *not_removed(pool.name, seen.setback))
+    elif failure is not None:
+        shown = _failure_condition(seen, failure)
+    else:
+        text = f"{subject(seen.claim)}is being deleted by the cloud; it is made again once it is gone"
+        shown = _condition(seen, UNKNOWN, Reason.AGENT_POOL_DELETING, text)
+    return Step((shown,), None, rest if rest > 0 else None, watch=True, overdue=rest <= 0)
 
 
 def _failed(seen: Observed, pool: Pool) -> Step:
@@ -184,6 +194,8 @@ def _failed(seen: Observed, pool: Pool) -> Step:
         return Step((_failure_condition(seen, record),), RecordFailure(record), watch=True)
     if seen.fault is not None:
         return Step((_failure_condition(seen, failure),), None, seen.fault_wait, watch=True)
+    if seen.setback is not None and seen.setback_wait > 0:
+        return _show(seen, _hinder(seen, *not_removed(pool.name, seen.setback)), wait=seen.setback_wait)
     return Step((_failure_condition(seen, failure),), DeletePool(), watch=True)
 
 

@@ -110,7 +110,9 @@ def _may_return(seen: Observed, node: Node) -> bool:
     A node that was Ready when somebody deleted it is none, and a pool scaled to nothing brings none.
     """
     pool = seen.pool
-    if pool is None or not pool.succeeded or pool.stopped or not pool.count or not belongs(pool, seen.claim):
+    if pool is None or not belongs(pool, seen.claim, seen.nodes):
+        return False
+    if not pool.succeeded or pool.stopped or not pool.count:
         return False
     return not node.ready and seen.unready < seen.policy.rejoin_deadline
 
@@ -135,7 +137,7 @@ def _abandoned(seen: Observed, pool: Pool) -> Action | None:
 
 
 def _nodeless(seen: Observed, pool: Pool) -> bool:
-    return not seen.nodes and pool.succeeded and not pool.stopped and seen.blind is None and belongs(pool, seen.claim)
+    return not seen.nodes and pool.settled and seen.blind is None and belongs(pool, seen.claim)
 
 
 def _missed(seen: Observed) -> float | None:
@@ -190,7 +192,7 @@ def _marks(seen: Observed) -> PatchClaim | None:
 
 def _labels(seen: Observed) -> dict[str, Any]:
     claim = seen.claim
-    known = {labels.INSTANCE_TYPE: seen.pool.vm_size} if seen.pool and belongs(seen.pool, claim) else {}
+    known = {labels.INSTANCE_TYPE: seen.pool.vm_size} if seen.pool and belongs(seen.pool, claim, seen.nodes) else {}
     node = node_of(seen)
     if node is None:
         return known

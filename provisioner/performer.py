@@ -16,16 +16,17 @@ from controller.runtime.errors import Conflict, NotFound
 from controller.runtime.events import Recorder
 from controller.runtime.logs import fields, get_logger
 from provisioner import metrics
-from provisioner.calls import Aborts, Pauses
+from provisioner.calls import Pauses
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.eviction import drain_node
 from provisioner.history import Failure, one_more
 from provisioner.holds import Unavailable
 from provisioner.nodes import Node, parse_node, slim_claim
-from provisioner.pools import Pool
+from provisioner.pools import CREATING, Pool
 from provisioner.quota import Quotas
 from provisioner.removal import look, remove_pool
 from provisioner.requested import Answers, preparation, with_request
+from provisioner.setbacks import Removals
 from provisioner.sizes import size_of
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.steps import (
@@ -37,6 +38,7 @@ from provisioner.steps import (
     DeleteNode,
     DeletePool,
     DrainNode,
+    LookForUsers,
     Observed,
     PatchClaim,
     PatchNode,
@@ -45,6 +47,7 @@ from provisioner.steps import (
 )
 from provisioner.texts import explain
 from provisioner.times import rfc3339, seconds_since
+from provisioner.users import users_of
 
 log = get_logger(__name__)
 
@@ -66,7 +69,7 @@ class Performer:
         snapshot: told what calls bring to light.
         recorder: of events.
         pauses: told of failed calls to the cloud.
-        aborts: told of creations that were stopped.
+        removals: told of removals that were asked for.
         quotas: asked before a pool is.
         unavailable: told of offerings that fail, and of those tried again.
         answers: told of requests for pools that are over.
@@ -79,7 +82,7 @@ class Performer:
         snapshot: Snapshot,
         recorder: Recorder,
         pauses: Pauses[Fault],
-        aborts: Aborts,
+        removals: Removals,
         quotas: Quotas,
         unavailable: Unavailable,
         answers: Answers,
@@ -88,7 +91,7 @@ class Performer:
         self._api = api
         self._snapshot = snapshot
         self._recorder = recorder
-        self._pauses, self._aborts = pauses, aborts
+        self._pauses, self._removals = pauses, removals
         self._quotas, self._unavailable, self._answers = quotas, unavailable, answers
         self._asking: set[str] = set()
 
@@ -116,6 +119,8 @@ class Performer:
             case DrainNode(name, end):
                 drain = await drain_node(self._client, name, seen.now, end)
                 return replace(seen, drained={**seen.drained, name: drain})
+            case LookForUsers(name):
+                return replace(seen, users=await users_of(self._client, name))
             case DeleteClaim(reason, note):
                 return await self._delete_claim(seen, reason, note)
             case ReleaseClaim():
@@ -143,7 +148,7 @@ class Performer:
     async def _create(self, seen: Observed, action: CreatePool) -> Observed:
         name, offering = seen.claim.name, action.offering
         size, begun = size_of(seen.sizes, offering.size), asyncio.get_running_loop().time()
-        if (shortage := await self._quotas.shortage(offering, size)) is not None:
+        if (shortage := await self._quotas.take(name, offering, size, self._is_settled)) is not None:
             return await self._failed(seen, action, shortage, asked=False)
         self._unavailable.trying(offering, seen.sizes, seen.now)
         with self._place_for(seen):
@@ -160,7 +165,6 @@ class Performer:
                     raise
                 return await self._failed(seen, action, _about_the_cluster(error.fault))
         log.info("agent pool asked for", extra=fields(size=offering.text, attempt=action.attempt))
-        self._quotas.spend(offering, size)
         self._snapshot.learn(name, pool)
         return replace(seen, pool=pool, confirmed_gone=False)
 
@@ -174,6 +178,11 @@ class Performer:
             yield
         finally:
             self._asking.discard(seen.claim.name)
+
+    def _is_settled(self, name: str) -> bool:
+        """Whether the pool of a claim is neither asked for at this moment nor being made."""
+        pool = self._snapshot.get(name)
+        return name not in self._asking and (pool is None or pool.state != CREATING)
 
     async def _ask(self, seen: Observed, action: CreatePool, begun: float) -> Pool:
         """The request itself, which is over once the cloud has answered it, whatever it said."""
@@ -206,8 +215,8 @@ class Performer:
 
     async def _delete(self, seen: Observed, *, abort: bool) -> Observed:
         if seen.pool is not None:
-            await remove_pool(self._api, self._snapshot, self._aborts, seen.pool, abort=abort)
-        return replace(seen, pool=self._aborts.view(self._snapshot.get(seen.claim.name)))
+            await remove_pool(self._api, self._snapshot, self._removals, seen.pool, abort=abort)
+        return replace(seen, pool=self._removals.view(self._snapshot.get(seen.claim.name)))
 
     async def _patch_claim(self, seen: Observed, metadata: Json, *, guarded: bool) -> Observed:
         guard = {"resourceVersion": metadata_of(seen.stored).get("resourceVersion")} if guarded else {}

@@ -18,6 +18,12 @@ _BACKOFF_SCALE: Final[Mapping[ErrorKind, float]] = {
 FALLBACK_KINDS: Final = frozenset({ErrorKind.QUOTA, ErrorKind.SKU, ErrorKind.CAPACITY})
 """Failures that concern some offerings only, so that the next allowed one is worth an immediate attempt."""
 
+FREE_KINDS: Final = frozenset({ErrorKind.PERMISSION, ErrorKind.POLICY, ErrorKind.CLUSTER_NOT_FOUND})
+"""Refusals that come before anything is made and last until somebody mends what is outside of the claim.
+
+They spend no budget of launches: what was mended is to be noticed within the longest pause, not hours later.
+"""
+
 _FIRST_FAULT_WAIT: Final = 2.0
 _LONGEST_FAULT_WAIT: Final = 60.0
 
@@ -32,7 +38,8 @@ class Policy:
         registration_deadline: from the pool's success to its node.
         rejoin_deadline: from the silence of a deleted node to the point where no other is awaited in its place.
         initialization_deadline: from the node's arrival to all it promised.
-        drain_deadline: from a claim's deletion to the point where disruption budgets no longer hold it up.
+        drain_deadline: from a claim's deletion to the point where disruption budgets and do-not-disrupt marks no longer
+            hold it up; infinite for never.
         termination_deadline: from a claim's deletion to the message that the cloud is slow.
         retry_initial: wait after the first failed launch; doubled after each further one.
         retry_max: the longest such wait.

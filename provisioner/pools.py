@@ -5,15 +5,19 @@ change from one to the other without remaking its nodes.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from controller.api import labels
 from controller.api.claims import MACHINE, Claim
 from controller.api.json import Json
+from controller.api.messages import shorten
 from provisioner.errors import Fault, classify
+from provisioner.nodes import Node
 from provisioner.offerings import NOTHING, ON_DEMAND, RESERVED, SPOT, Offering
+from provisioner.times import label_time
 
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9]{0,11}")
 """Names AKS takes for a Linux pool."""
@@ -27,6 +31,12 @@ CREATING: Final = "Creating"
 CANCELING: Final = "Canceling"
 DELETING: Final = "Deleting"
 _POWER_CHANGES: Final = ("Stopping", "Starting")
+_OWNERS: Final = (
+    (labels.WORKSPACE, labels.WORKSPACE_NAMESPACE),
+    (labels.RAG_ENGINE, labels.RAG_ENGINE_NAMESPACE),
+)
+_OWNER_KEYS: Final = (labels.WORKSPACE_UID, *chain(*_OWNERS))
+_UNKNOWN: Final = "Unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,14 @@ class Pool:
         return self.state in ("Failed", "Canceled")
 
     @property
+    def settled(self) -> bool:
+        """Whether the pool is to have working nodes: it is not stopped, and no operation is under way on it.
+
+        One that failed counts: an upgrade that went wrong days ago leaves the nodes as they are.
+        """
+        return (self.succeeded or self.failed) and not self.stopped
+
+    @property
     def deleting(self) -> bool:
         """Whether the pool is on its way out."""
         return self.state == DELETING
@@ -99,53 +117,94 @@ class Pool:
     @property
     def by_kaito(self) -> bool:
         """Whether the pool looks like one of KAITO's; gpu-provisioner's do too, and serve NodeClaims that live on."""
-        owner = labels.WORKSPACE in self.labels or labels.RAG_ENGINE in self.labels
-        return owner and labels.MACHINE_TYPE in self.labels
+        marks = (labels.WORKSPACE, labels.RAG_ENGINE, labels.CREATION_TIMESTAMP)
+        return labels.MACHINE_TYPE in self.labels and any(mark in self.labels for mark in marks)
 
 
-def parse_pool(obj: Json) -> Pool:
-    """The typed view of an agent pool's JSON."""
-    properties = obj.get("properties") or {}
-    error = (properties.get("status") or {}).get("provisioningError")
-    state = str(properties.get("provisioningState") or "Succeeded")
+def parse_pool(obj: object) -> Pool:
+    """The typed view of an agent pool's JSON.
+
+    What is not of the type it should be counts as absent: one odd field, of one pool, must hide neither it nor others.
+
+    Raises:
+        ValueError: it has no name, so that it cannot be told what it is.
+    """
+    found = _object(obj)
+    name = _text(found.get("name")) or _text(found.get("id")).rpartition("/")[2]
+    if not name:
+        raise ValueError(f"no agent pool with a name: {shorten(repr(obj), 200)}")
+    properties = _object(found.get("properties"))
+    error = _object(properties.get("status")).get("provisioningError")
+    state = properties.get("provisioningState")
     return Pool(
-        name=str(obj.get("name") or ""),
-        state=state,
+        name=name,
+        state=_text(state) or ("Succeeded" if state is None else _UNKNOWN),
         offering=_offering(properties),
-        labels=properties.get("nodeLabels") or {},
-        tags=properties.get("tags") or {},
+        labels=_texts(properties.get("nodeLabels")),
+        tags=_texts(properties.get("tags")),
         fault=classify(0, error) if error else None,
-        image=str(properties.get("nodeImageVersion") or ""),
-        stopped=(properties.get("powerState") or {}).get("code") == "Stopped",
+        image=_text(properties.get("nodeImageVersion")),
+        stopped=_object(properties.get("powerState")).get("code") == "Stopped",
         count=count if isinstance(count := properties.get("count"), int) else 1,
-        etag=str(properties.get("eTag") or ""),
+        etag=_text(properties.get("eTag")),
     )
 
 
+def _object(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): text for key, text in _object(value).items() if isinstance(text, str)}
+
+
 def _offering(properties: Json) -> Offering:
-    zones = [str(zone) for zone in properties.get("availabilityZones") or ()]
+    listed = properties.get("availabilityZones")
+    zones = [str(zone) for zone in listed] if isinstance(listed, list) else []
     paid = SPOT if properties.get("scaleSetPriority") == "Spot" else ON_DEMAND
     if properties.get("capacityReservationGroupID"):
         paid = RESERVED
-    return Offering(str(properties.get("vmSize") or ""), zones[0] if len(zones) == 1 else "", paid)
+    return Offering(_text(properties.get("vmSize")), zones[0] if len(zones) == 1 else "", paid)
 
 
-def belongs(pool: Pool, claim: Claim) -> bool:
-    """Whether the pool was made for this claim, or for an earlier one of the same name and Workspace."""
+def belongs(pool: Pool, claim: Claim, nodes: Iterable[Node] = ()) -> bool:
+    """Whether the pool was made for this claim, or for an earlier one of the same name and Workspace.
+
+    `az aks nodepool update` replaces all tags, or all labels, of a pool: any one of its marks tells whose it is.
+
+    Args:
+        pool: the pool.
+        claim: the claim.
+        nodes: of the pool; the very node the claim stands for tells as much as a mark.
+    """
     if pool.name != claim.name:
         return False
     if pool.claim_uid == claim.uid and claim.uid:
+        return True
+    if not pool.claim_uid and (born_together(pool, claim) or any(_is_its_node(node, claim) for node in nodes)):
         return True
     return any(
         claim.labels.get(name)
         and pool.labels.get(name) == claim.labels[name]
         and pool.labels.get(namespace) == claim.labels.get(namespace)
         and _compatible(pool.labels, claim.labels, labels.WORKSPACE_UID)
-        for name, namespace in (
-            (labels.WORKSPACE, labels.WORKSPACE_NAMESPACE),
-            (labels.RAG_ENGINE, labels.RAG_ENGINE_NAMESPACE),
-        )
+        for name, namespace in _OWNERS
     )
+
+
+def born_together(pool: Pool, claim: Claim) -> bool:
+    """Whether the pool's label states the moment of the claim's creation and names no other owner than the claim's."""
+    same = pool.labels.get(labels.CREATION_TIMESTAMP) == label_time(claim.creation_time) and claim.creation_time
+    return bool(same) and all(_compatible(pool.labels, claim.labels, key) for key in _OWNER_KEYS)
+
+
+def _is_its_node(node: Node, claim: Claim) -> bool:
+    """Whether the claim registered the node, and names its instance as its own."""
+    return node.owned_by(claim.uid) and bool(node.provider_id) and node.provider_id == claim.provider_id
 
 
 def _compatible(one: Mapping[str, str], other: Mapping[str, str], key: str) -> bool:

@@ -15,12 +15,12 @@ from controller.api.labels import PROVISIONER_MANAGER
 from controller.api.reasons import Reason
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
-from controller.runtime.errors import ApiError, Conflict, NotFound
+from controller.runtime.errors import ApiError, Conflict, NotFound, is_final
 from controller.runtime.events import Recorder
 from controller.runtime.logs import fields, get_logger
 from controller.runtime.reconciler import DONE, Result
 from provisioner import metrics
-from provisioner.calls import Aborts, Pauses
+from provisioner.calls import Pauses
 from provisioner.claims import Claims, is_gone, ours
 from provisioner.errors import Fault
 from provisioner.garbage import Collector
@@ -34,10 +34,11 @@ from provisioner.performer import Performer, with_claim
 from provisioner.policy import Policy
 from provisioner.pools import REQUESTED_TAG, Pool
 from provisioner.quota import Quotas
-from provisioner.refusal import Refusal, is_final, refusal_of, refused
-from provisioner.repair import repair
+from provisioner.refusal import Refusal, refusal_of, refused
+from provisioner.repair import has_lost_gpus, repair
 from provisioner.replacements import Replacements
 from provisioner.requested import Answers
+from provisioner.setbacks import Removals
 from provisioner.sizes import Sizes
 from provisioner.snapshot import PoolApi, Snapshot
 from provisioner.status import events_for, new_status, phases_over
@@ -100,12 +101,12 @@ class Reconciler:
         self._pauses: Pauses[Fault] = Pauses()
         self._refusals: Pauses[Refusal] = Pauses()
         self._unmarked: Pauses[Refusal] = Pauses()
-        self._aborts = Aborts()
+        self._removals = Removals()
         self._states: dict[str, str] = {}
-        self._health, self._replacements = Health(nodes), Replacements()
+        self._health, self._replacements = Health(nodes, policy.termination_deadline), Replacements()
         self._unavailable, self._answers = Unavailable(), Answers()
         self._performer = Performer(
-            client, api, snapshot, recorder, self._pauses, self._aborts, quotas, self._unavailable, self._answers
+            client, api, snapshot, recorder, self._pauses, self._removals, quotas, self._unavailable, self._answers
         )
         self._collector = Collector(client, api, snapshot, claims=claims, nodes=nodes, policy=policy)
 
@@ -216,11 +217,12 @@ class Reconciler:
 
     def _observe(self, kind: ClaimKind, obj: Json, rival: str) -> Observed:
         name, claim, snapshot = name_of(obj), parse_claim(obj, kind), self._snapshot
-        pool = None if rival else self._aborts.view(snapshot.get(name))
+        pool = None if rival else self._removals.view(snapshot.get(name))
         self._learn(claim, pool)
         nodes = () if rival else tuple(parse_node(node) for node in self._nodes.by_index(POOL_INDEX, name))
         fault, wait = self._pauses.current(name) or (None, 0.0)
-        return Observed(
+        setback, setback_wait = self._removals.setback(pool) or (None, 0.0)
+        seen = Observed(
             stored=slim_claim(obj),
             claim=claim,
             pool=pool,
@@ -232,6 +234,8 @@ class Reconciler:
             place=self._place,
             fault=fault,
             fault_wait=wait,
+            setback=setback,
+            setback_wait=setback_wait,
             blind=snapshot.fault,
             answered=self._answers.of(name),
             rival=rival,
@@ -239,10 +243,17 @@ class Reconciler:
             holds=self._unavailable.view(),
             pool_count=snapshot.count(),
             nodeless=0.0 if rival else self._health.nodeless(name, missed=not nodes and not _stopped(pool)),
-            unready=(unready := 0.0 if rival else self._health.unready(name, nodes, expected=_stands(pool))),
+            unready=0.0 if rival else self._health.unready(name, nodes, expected=_stands(pool)),
             replaced=self._replacements.against(claim),
-            fleet=self._health.fleet() if unready else Fleet(),
         )
+        return seen if rival else self._with_health(seen)
+
+    def _with_health(self, seen: Observed) -> Observed:
+        """The view with what is to be seen of GPUs, and of all nodes where that matters."""
+        claim = seen.claim
+        lost = not claim.deleting and has_lost_gpus(seen)
+        gpuless = self._health.gpuless(claim.name, lost=lost, deleting=claim.deleting)
+        return replace(seen, gpuless=gpuless, fleet=self._health.fleet() if seen.unready or gpuless else Fleet())
 
     def _learn(self, claim: Claim, pool: Pool | None) -> None:
         """What this claim tells: of its own requests, of offerings for all others, of its owner's bad luck."""
@@ -284,7 +295,7 @@ class Reconciler:
                 metrics.NODES_CREATED.inc()
 
     def _tell_of_repair(self, seen: Observed) -> None:
-        """Says why a node that is long not Ready is kept; the recorder makes repeats one event."""
+        """Says why a node that is long of no use is kept; the recorder makes repeats one event."""
         if not seen.claim.deleting and (held := repair(seen).held):
             self._recorder.event(seen.stored, type="Warning", reason=Reason.NODE_REPAIR_BLOCKED, note=held)
 
@@ -309,7 +320,7 @@ class Reconciler:
     def _forget(self, name: str) -> None:
         for memory in (self._pauses, self._refusals, self._unmarked):
             memory.end(name)
-        self._aborts.forget(name)
+        self._removals.forget(name)
         self._answers.forget(name)
         self._health.forget(name)
         self._snapshot.watch(name, wanted=False)
@@ -319,7 +330,7 @@ class Reconciler:
 
 def _stands(pool: Pool | None) -> bool:
     """Whether a pool is to have a working node: one that is stopped, or at work on itself, need not."""
-    return pool is not None and pool.succeeded and not pool.stopped
+    return pool is not None and pool.settled
 
 
 def _stopped(pool: Pool | None) -> bool:

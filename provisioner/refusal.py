@@ -10,12 +10,19 @@ from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.runtime.errors import ApiError
 from provisioner.departure import departing, stage_shown
-from provisioner.steps import Action, DeleteClaim, DeleteNode, DrainNode, Observed, PatchClaim, PatchNode, Step
+from provisioner.steps import (
+    Action,
+    DeleteClaim,
+    DeleteNode,
+    DrainNode,
+    LookForUsers,
+    Observed,
+    PatchClaim,
+    PatchNode,
+    Step,
+)
 from provisioner.texts import headline
 from provisioner.verdict import sum_up
-
-_PASSING: Final = frozenset({401, 404, 408, 409, 410, 429})
-"""4xx that a later look or another attempt may well answer otherwise."""
 
 _WORDS: Final = 700
 _FIX: Final = "change the policy, quota or role it names"
@@ -44,18 +51,13 @@ class Refusal:
         return headline(self.what, cause, Reason.OBJECT_REFUSED, _FIX) + f"\n{self.why}"
 
 
-def is_final(error: ApiError) -> bool:
-    """Whether the same request will be refused again until somebody changes object, policy or role."""
-    return 400 <= error.status < 500 and error.status not in _PASSING
-
-
 def refusal_of(action: Action, error: ApiError) -> Refusal:
     """The refusal an error states."""
     return Refusal(_what(action), shorten(error.message or error.reason or str(error.status), _WORDS), _object(action))
 
 
 def _object(action: Action) -> str:
-    if isinstance(action, DrainNode):
+    if isinstance(action, DrainNode | LookForUsers):
         return "pods"
     return "node" if isinstance(action, PatchNode | DeleteNode) else "claim"
 
@@ -64,7 +66,7 @@ def _what(action: Action) -> str:
     match action:
         case PatchNode(node) | DeleteNode(node):
             return f"Node {node} cannot be changed"
-        case DrainNode(node):
+        case DrainNode(node) | LookForUsers(node):
             return f"Pods and volumes of node {node} cannot be read"
         case DeleteClaim():
             return "The claim, whose instance is gone, cannot be deleted"

@@ -3,9 +3,9 @@
 from http import HTTPStatus
 
 from controller.runtime.logs import get_logger
-from provisioner.calls import Aborts
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.pools import CANCELING, CREATING, DELETING, Pool
+from provisioner.setbacks import Removals
 from provisioner.snapshot import PoolApi, Snapshot
 
 log = get_logger(__name__)
@@ -13,7 +13,7 @@ log = get_logger(__name__)
 _NOT_NOW = frozenset({ErrorKind.THROTTLED, ErrorKind.UNAVAILABLE, ErrorKind.PERMISSION})
 
 
-async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Pool, *, abort: bool) -> bool:
+async def remove_pool(api: PoolApi, snapshot: Snapshot, removals: Removals, pool: Pool, *, abort: bool) -> bool:
     """Has the cloud remove a pool; one that is still being made is stopped first and removed by a later call.
 
     Only the pool as it was seen is removed, and only a creation is stopped: one that another replica has since removed,
@@ -31,10 +31,11 @@ async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Po
         if fresh is None or fresh.state != CREATING:
             return False
         if await _abort(api, name):
-            aborts.note(name)
+            removals.aborts.note(name)
             snapshot.mark(name, CANCELING)
             return False
-    if not await _delete(api, name, etag="" if abort else pool.etag):
+        pool = fresh
+    if not await _delete(api, name, etag=pool.etag):
         # What was read while nothing was awaited may be minutes old; a change that means nothing here costs one try.
         fresh = await look(api, snapshot, name)
         if fresh is None or fresh != pool:
@@ -43,6 +44,7 @@ async def remove_pool(api: PoolApi, snapshot: Snapshot, aborts: Aborts, pool: Po
             fault = Fault(ErrorKind.CONFLICT, "PreconditionFailed", "the pool changes faster than it is read")
             raise CloudError(fault, status=HTTPStatus.PRECONDITION_FAILED)
     log.info("removal of agent pool %s asked for", name)
+    removals.asked(pool)
     snapshot.mark(name, DELETING)
     return True
 

@@ -4,13 +4,16 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
 from controller.runtime.options import (
     CommonOptions,
+    Range,
     add_common_options,
     boolean,
+    duration,
     durations,
     one_of,
     option,
@@ -74,7 +77,7 @@ class Settings:
     azure: AzureSettings
     policy: Policy
     place: Place = field(default_factory=Place)
-    poll_interval: float = 4.0
+    poll_interval: float = 5.0
     idle_interval: float = 300.0
     workers: int = 16
 
@@ -84,6 +87,15 @@ _AZURE_OPTIONS: Final = (
     ("--azure-resource-group", "ARM_RESOURCE_GROUP", "Resource group of the AKS cluster, not that of its nodes"),
     ("--azure-cluster-name", "AZURE_CLUSTER_NAME", "Name of the AKS cluster"),
 )
+NEVER: Final = "never"
+"""In place of a duration that has no end, as where Karpenter is to be taken at its word."""
+
+
+def _or_never(text: str) -> float:
+    """Seconds of a duration; without end for `never`."""
+    return inf if text == NEVER else duration(text)
+
+
 _DAY: Final = durations("1s", "24h")
 _DEADLINES: Final = (
     ("--launch-deadline", "30m", _DAY, "How long an agent pool may take before the claim says so"),
@@ -104,8 +116,8 @@ _DEADLINES: Final = (
     (
         "--drain-deadline",
         "1h",
-        durations("0s", "168h"),
-        "How long disruption budgets may hold up the removal of a deleted claim's node",
+        Range(_or_never, "0s", NEVER),
+        "How long disruption budgets and do-not-disrupt marks may hold up the removal of a deleted claim's node",
     ),
     ("--termination-deadline", "30m", _DAY, "How long the removal of a claim may take before the claim says so"),
     (
@@ -170,7 +182,7 @@ def _add_azure_options(parser: argparse.ArgumentParser) -> None:
     )
     option(parser, "--azure-subnet-id", default="", help="Subnet of the nodes' pools; the cluster's own if absent")
     option(parser, "--azure-tags", parse=parse_tags, default="", help="Azure tags of every pool: name=value,name=value")
-    for flag, default, longest, state in (("poll", "4s", "5m", "busy"), ("idle", "5m", "1h", "idle")):
+    for flag, default, longest, state in (("poll", "5s", "5m", "busy"), ("idle", "5m", "1h", "idle")):
         what = f"Pause between readings of {state} pools"
         option(parser, f"--arm-{flag}-interval", parse=durations("100ms", longest), default=default, help=what)
 
@@ -191,7 +203,7 @@ def _add_claim_options(parser: argparse.ArgumentParser) -> None:
         default="100",
         help="Agent pools AKS allows in the cluster",
     )
-    what = "Failed launches after which a claim rests"
+    what = "Failed launches after which a claim rests; refusals that cost nothing do not count"
     option(parser, "--launch-attempts", parse=whole_numbers(1, 1000), default="20", help=what)
     option(
         parser,

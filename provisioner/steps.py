@@ -47,6 +47,7 @@ class Fleet:
         cluster_nodes: all of the cluster, those of claims among them.
         cluster_unready: those of them that are not Ready.
         repairing: names of claims that are being replaced because of their node.
+        gpuless: nodes of claims that are Ready and have lost GPUs.
     """
 
     nodes: int = 0
@@ -54,6 +55,7 @@ class Fleet:
     cluster_nodes: int = 0
     cluster_unready: int = 0
     repairing: tuple[str, ...] = ()
+    gpuless: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,15 @@ class Observed:
         pool_count: agent pools of the whole cluster.
         nodeless: seconds for which this process has seen no node of the pool, whatever its state unless it is stopped.
         unready: seconds for which this process has seen nodes of the pool and none of them Ready.
+        gpuless: seconds for which this process has seen the claim's node Ready and without GPUs it had.
+        users: pods that work with devices of the claim's node, as just looked up; None when nobody looked.
         replaced: other claims in a row whose nodes were replaced for the same owner because they lacked GPUs.
-        fleet: how all nodes are doing; counted only for one that is not Ready.
+        fleet: how all nodes are doing; counted only for one that is not Ready or has lost GPUs.
         fault: the last call to the cloud for this claim failed, and none may be made before `fault_wait` is over.
         fault_wait: seconds to wait before the failed call is repeated.
+        setback: why the last removal of this very pool, once taken, failed; none is asked for before `setback_wait` is
+            over.
+        setback_wait: seconds to wait before the pool's removal is asked for again.
         blind: why the pools cannot be read at present; `pool` may then be out of date.
         answered: moments of the claim's requests for a pool that are known to be over.
         drained: by node name, what a drain made just now has left.
@@ -100,12 +107,16 @@ class Observed:
     pool_count: int = 0
     nodeless: float = 0.0
     unready: float = 0.0
+    gpuless: float = 0.0
+    users: tuple[str, ...] | None = None
     replaced: Row = field(default_factory=Row)
     fleet: Fleet = field(default_factory=Fleet)
     confirmed: bool = False
     confirmed_gone: bool = False
     fault: Fault | None = None
     fault_wait: float = 0.0
+    setback: Fault | None = None
+    setback_wait: float = 0.0
     blind: Fault | None = None
     answered: frozenset[str] = frozenset()
     drained: Mapping[str, Drain] = field(default_factory=dict)
@@ -189,6 +200,13 @@ class DrainNode:
 
 
 @dataclass(frozen=True, slots=True)
+class LookForUsers:
+    """Find out which pods work with the devices of a node."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteClaim:
     """Delete the claim, because what it stood for is gone for good."""
 
@@ -210,6 +228,7 @@ Action: TypeAlias = (
     | PatchNode
     | DeleteNode
     | DrainNode
+    | LookForUsers
     | DeleteClaim
     | ReleaseClaim
 )

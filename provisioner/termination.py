@@ -1,7 +1,7 @@
 """Termination: drain the node, remove the pool, and let go of the claim only when the cloud says the pool is gone."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from controller.api import labels
@@ -11,11 +11,12 @@ from controller.api.reasons import Reason
 from controller.runtime.options import duration
 from provisioner.calls import ABORT_PATIENCE
 from provisioner.departure import Stage, departing, stage_shown
-from provisioner.errors import Fault
+from provisioner.errors import ErrorKind, Fault
 from provisioner.nodes import Node
 from provisioner.pools import CANCELING, CREATING, Pool, belongs
 from provisioner.repair import is_silent
 from provisioner.requested import last_arrival
+from provisioner.setbacks import not_removed
 from provisioner.steps import (
     Action,
     CloudAction,
@@ -33,6 +34,10 @@ from provisioner.steps import (
 from provisioner.texts import explain, headline
 from provisioner.times import in_words, parse_time, rfc3339, seconds_since
 
+NO_END: Final = datetime.max.replace(microsecond=0, tzinfo=UTC)
+"""The end of a drain that nothing cuts short."""
+
+_WAY_OUT: Final = f"if gone for good, remove finalizer {labels.TERMINATION_FINALIZER} from claim and node"
 _LONGEST_DRAIN_PAUSE: Final = 10.0
 _MOST_SHOWN: Final = 3
 
@@ -57,16 +62,25 @@ def _departing(seen: Observed, stage: Stage, reason: Reason, text: str) -> tuple
 
 def _unread(seen: Observed) -> Step:
     told = Reason.INSTANCE_TERMINATING, "Waiting for the first answer from the cloud"
-    return Step(_departing(seen, Stage.UNSEEN, *(_hindered(seen, seen.blind) if seen.blind else told)))
+    shown = _departing(seen, Stage.UNSEEN, *(_hindered(seen, seen.blind) if seen.blind else told))
+    return Step(shown, None, _time_left(seen))
 
 
-def _hindered(seen: Observed, fault: Fault) -> tuple[Reason, str]:
-    return fault.reason, explain(fault, f"Agent pool {seen.claim.name} cannot be removed now")
+def _time_left(seen: Observed) -> float | None:
+    """Seconds until the removal is late; None once it is."""
+    rest = seen.policy.termination_deadline - seconds_since(seen.claim.deletion_time, seen.now)
+    return rest if rest > 0 else None
+
+
+def _hindered(seen: Observed, fault: Fault, what: str = "cannot be removed now") -> tuple[Reason, str]:
+    """Why the removal does not go on; of a cluster that stays away only a person can say that it is gone for good."""
+    lost = fault.kind is ErrorKind.CLUSTER_NOT_FOUND and _time_left(seen) is None
+    return fault.reason, explain(fault, f"Agent pool {seen.claim.name} {what}", way_out=_WAY_OUT if lost else "")
 
 
 def _next(seen: Observed) -> Step:
     claim = seen.claim
-    foreign = seen.pool is not None and not belongs(seen.pool, claim)
+    foreign = seen.pool is not None and not belongs(seen.pool, claim, seen.nodes)
     if seen.pool is None and (until := last_arrival(seen)) is not None:
         return _await_request(seen, until)
     if seen.confirmed_gone or foreign or seen.rival:
@@ -103,7 +117,15 @@ def drain_end(seen: Observed) -> datetime:
         return stated
     with suppress(ValueError):
         limit = min(limit, duration(claim.termination_grace))
-    return (parse_time(claim.deletion_time) or seen.now) + timedelta(seconds=limit)
+    try:
+        return (parse_time(claim.deletion_time) or seen.now) + timedelta(seconds=limit)
+    except OverflowError:
+        return NO_END
+
+
+def _end_of_wait(seen: Observed, what: str) -> str:
+    end = drain_end(seen)
+    return f"From {rfc3339(end)} {what}" if end < NO_END else "Nothing cuts the wait short (--drain-deadline=never)"
 
 
 def _do(seen: Observed, action: Action, text: str = "") -> Step:
@@ -145,7 +167,8 @@ def _still_there(seen: Observed) -> tuple[Condition, ...] | None:
         return _departing(seen, Stage.DRAINING, Reason.DRAINING, _drain_text(seen, waiting, blocked))
     if volumes := [volume for drain in drains for volume in drain.volumes]:
         shown = ", ".join(volumes[:_MOST_SHOWN])
-        text = f"{len(volumes)} volumes still attached: {shown}. From {rfc3339(drain_end(seen))} nothing waits for them"
+        end = _end_of_wait(seen, "nothing waits for them")
+        text = f"{len(volumes)} volumes still attached: {shown}. {end}"
         return _departing(seen, Stage.DETACHING, Reason.AWAITING_VOLUME_DETACHMENT, text)
     return None
 
@@ -153,8 +176,8 @@ def _still_there(seen: Observed) -> tuple[Condition, ...] | None:
 def _drain_text(seen: Observed, waiting: list[str], blocked: list[str]) -> str:
     shown = ", ".join((blocked or sorted(waiting))[:_MOST_SHOWN])
     cause = "some held up" if blocked else "leaving"
-    end = rfc3339(drain_end(seen))
-    return f"{len(waiting)} pods still to leave, {cause}: {shown}. From {end} the pool is removed regardless"
+    end = _end_of_wait(seen, "the pool is removed regardless")
+    return f"{len(waiting)} pods still to leave, {cause}: {shown}. {end}"
 
 
 def _prepare(node: Node) -> Action | None:
@@ -185,11 +208,17 @@ def release_patch(node: Node) -> Json:
 
 
 def _remove_pool(seen: Observed, pool: Pool) -> Step:
+    if seen.setback is not None and not pool.deleting and seen.setback_wait > 0:
+        shown = _departing(seen, Stage.REMOVING, *not_removed(pool.name, seen.setback))
+        return Step(shown, None, seen.setback_wait)
     if not (pool.deleting or pool.state == CANCELING):
         return _do(seen, DeletePool(abort=pool.state == CREATING))
     limit = seen.policy.termination_deadline
     rest = limit - seconds_since(seen.claim.deletion_time, seen.now)
-    reason, text = _progress(seen, pool) if rest > 0 else _overdue(pool, limit)
+    if seen.setback is not None:
+        reason, text = not_removed(pool.name, seen.setback)
+    else:
+        reason, text = _progress(seen, pool) if rest > 0 or seen.blind is not None else _overdue(pool, limit)
     waits = [rest if rest > 0 else None, ABORT_PATIENCE if pool.state == CANCELING else None]
     shown = _departing(seen, Stage.REMOVING, reason, text)
     return Step(shown, None, earliest(waits), watch=True, overdue=rest <= 0)
@@ -197,7 +226,7 @@ def _remove_pool(seen: Observed, pool: Pool) -> Step:
 
 def _progress(seen: Observed, pool: Pool) -> tuple[Reason, str]:
     if seen.blind is not None:
-        return seen.blind.reason, explain(seen.blind, f"Agent pool {pool.name} is being removed unseen")
+        return _hindered(seen, seen.blind, "is being removed unseen")
     doing = "removing" if pool.deleting else "stopping the creation of"
     return Reason.INSTANCE_TERMINATING, f"The cloud is {doing} agent pool {pool.name}"
 

@@ -36,16 +36,17 @@ def headline(what: str, why: str, reason: Reason, *fixes: str) -> str:
     return shorten(f"{what}: {cause}{fix}", limit) + code
 
 
-def explain(fault: Fault, what: str, note: str = "") -> str:
+def explain(fault: Fault, what: str, note: str = "", *, way_out: str = "") -> str:
     """A fault of the cloud for people: the headline, then a second line with the cloud's own words if they are steady.
 
     Args:
         fault: what went wrong.
         what: what did not happen, as the beginning of a sentence.
         note: a further sentence for the second line.
+        way_out: what to do where the reason's own fix is of no use.
     """
     steady, fix = fault.steady, MEANINGS[fault.reason].fix.rstrip(".")
-    first = headline(what, _why(steady), fault.reason, *([fix] if fix else []))
+    first = headline(what, _why(steady), fault.reason, *filter(None, (fix, way_out)))
     words = " ".join(part for part in (note, steady.text) if part)
     return f"{first}\n{words}" if words else first
 

@@ -18,6 +18,7 @@ _FAILURES: Final = frozenset(
         Reason.REGISTRATION_TIMEOUT,
         Reason.INITIALIZATION_TIMEOUT,
         Reason.OBJECT_REFUSED,
+        Reason.REMOVAL_FAILED,
     }
 )
 

@@ -16,7 +16,8 @@ from typing import Final, TypeAlias
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from controller.runtime.connections import Door, Places
+from controller.runtime.connections import Places
+from controller.runtime.listener import Listener
 from controller.runtime.logs import get_logger
 from controller.runtime.metrics import WEBHOOK_PANICS, webhook_metrics
 from controller.runtime.options import Address
@@ -85,30 +86,13 @@ class WebhookServer:
         self, address: Address, tls: ssl.SSLContext, webhooks: Mapping[str, Decide], limits: Limits | None = None
     ) -> None:
         self._limits = limits or Limits()
-        self.address = address
         self._tls = tls
         self._app = web.Application(client_max_size=MAX_BODY, middlewares=[self._note])
         self._app.add_routes([web.post(path, self._handler(path, decide)) for path, decide in webhooks.items()])
         self._readers = Places(self._limits.readers, self._limits.readers_share)
         self._large = Places(LARGE_SLOTS, LARGE_SHARE)
         self._draining = False
-        self._runner: web.AppRunner | None = None
-        self._door: Door | None = None
-        self._sweeper: asyncio.Task[None] | None = None
-        self._listener: asyncio.Server | None = None
-
-    @property
-    def listening(self) -> bool:
-        """Whether connections are taken."""
-        return self._listener is not None and self._listener.is_serving()
-
-    async def start(self) -> None:
-        """Listens; `address` then holds the port really used.
-
-        Raises:
-            OSError: the address cannot be bound.
-        """
-        self._runner = web.AppRunner(
+        runner = web.AppRunner(
             self._app,
             access_log=None,
             logger=_http_logger(),
@@ -117,18 +101,27 @@ class WebhookServer:
             lingering_time=LINGER_SECONDS,
             shutdown_timeout=CLOSE_SECONDS,
         )
-        await self._runner.setup()
-        assert self._runner.server is not None
         places = Places(self._limits.connections, self._limits.connections_share)
-        self._door = Door(
-            self._tls, self._runner.server, places, patience=self._limits.arrival, refused=CONNECTIONS_REFUSED.inc
-        )
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            self._door.connection, self.address.host or None, self.address.port, reuse_address=True
-        )
-        self._sweeper = asyncio.create_task(self._door.sweep(), name="webhook-sweeper")
-        self.address = Address(self.address.host, int(self._listener.sockets[0].getsockname()[1]))
+        patience, refused = self._limits.arrival, CONNECTIONS_REFUSED.inc
+        self._listener = Listener("webhook", address, runner, places, patience=patience, refused=refused)
+
+    @property
+    def address(self) -> Address:
+        """Where it listens; once it does, with the port really used."""
+        return self._listener.address
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections are taken."""
+        return self._listener.listening
+
+    async def start(self) -> None:
+        """Listens.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        await self._listener.start(self._tls)
 
     def drain(self) -> None:
         """Asks every caller to leave: each answer from now on closes its connection."""
@@ -140,29 +133,18 @@ class WebhookServer:
         A client that closes an idle connection loses nothing. A server that does may do it in the moment in which a
         request is on its way, and nobody may repeat a POST of which it is not known whether it was read.
         """
-        if self._door is None:
-            return
         try:
-            await asyncio.wait_for(self._door.deserted(), seconds)
+            await asyncio.wait_for(self._listener.deserted(), seconds)
         except TimeoutError:
-            log.warning("%d connections are still held by their callers and closed now", len(self._door.open))
+            log.warning("%d connections are still held by their callers and closed now", self._listener.connections)
 
     async def stop(self) -> None:
         """Takes no more connections, lets answers under way finish, closes the rest."""
-        if self._listener is not None:
-            self._listener.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-        if self._door is not None:
-            self._door.close()
+        await self._listener.stop()
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        assert self._door is not None
-        self._door.heard(request)
+        self._listener.heard(request)
         try:
             response = await handler(request)
         except web.HTTPException as refusal:

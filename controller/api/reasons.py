@@ -96,6 +96,7 @@ class Reason(StrEnum):
     VOLUME_NOT_MOUNTED = "VolumeNotMounted"
     POD_NETWORK_FAILED = "PodNetworkFailed"
     POD_EVICTED = "PodEvicted"
+    POD_DELETION_STUCK = "PodDeletionStuck"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     IMAGE_PULL_THROTTLED = "ImagePullThrottled"
     CONTAINER_CRASHING = "ContainerCrashing"
@@ -147,6 +148,7 @@ class Reason(StrEnum):
     DRAINING = "Draining"
     DRAINED = "Drained"
     INSTANCE_TERMINATING = "InstanceTerminating"
+    REMOVAL_FAILED = "RemovalFailed"
     UNHEALTHY_DEPENDENTS = "UnhealthyDependents"
     RECONCILING_DEPENDENTS = "ReconcilingDependents"
 
@@ -277,6 +279,11 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     ),
     Reason.POD_NETWORK_FAILED: Meaning("A node cannot set up a pod's network.", _A, "Look at the node's network."),
     Reason.POD_EVICTED: Meaning("A pod was taken off its node; its successor is starting.", _O, "Read the cause."),
+    Reason.POD_DELETION_STUCK: Meaning(
+        "A pod that is to end does not, since its node is gone or hangs; no other takes its place before it has.",
+        _A,
+        "Delete the node if it is gone for good, else the pod by force.",
+    ),
     Reason.IMAGE_PULL_FAILED: Meaning("A container image cannot be pulled.", _U, "Check image name and credentials."),
     Reason.IMAGE_PULL_THROTTLED: Meaning(
         "The registry asks for fewer pulls; it is tried again.", _C, "Pull with credentials, or from another registry."
@@ -338,6 +345,11 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.DRAINING: Meaning("Pods are being evicted from the node.", _O),
     Reason.DRAINED: Meaning("No pod is left to evict.", _N),
     Reason.INSTANCE_TERMINATING: Meaning("The cloud is deleting the instance.", _C),
+    Reason.REMOVAL_FAILED: Meaning(
+        "The cloud began to delete the instance and did not get to the end; it is asked again, ever more rarely.",
+        _A,
+        "Remove what the message names, such as a resource lock, or delete the agent pool in Azure.",
+    ),
     Reason.UNHEALTHY_DEPENDENTS: Meaning("A condition Ready depends on is False.", _A, "Read that condition."),
     Reason.RECONCILING_DEPENDENTS: Meaning("A condition Ready depends on is still open.", _O),
     Reason.QUOTA_EXCEEDED: Meaning(
@@ -366,9 +378,10 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.VOLUMES_DETACHED: Meaning("No volume is attached to the node any more.", _N),
     Reason.NODE_UNHEALTHY: Meaning("The node was not Ready for too long; its claim is replaced.", _O),
     Reason.NODE_REPAIR_BLOCKED: Meaning(
-        "The node is not Ready and is kept all the same, because more than one node is or a mark forbids it.",
+        "The node is not Ready or has lost GPUs and is kept all the same, as the message says: because of other nodes, "
+        "of a mark, or of pods that go on working.",
         _A,
-        "Look at the nodes' conditions and at the network of the cluster.",
+        "Look at the nodes' conditions, at the cluster's network and at the GPU driver and device plugin.",
     ),
     Reason.EXPIRED: Meaning("The claim is older than its expireAfter allows.", _O),
 }

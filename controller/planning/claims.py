@@ -82,10 +82,20 @@ def render_claim(workspace: Workspace, ordinal: int, order: Order) -> Json:
         "spec": {
             **asked,
             "requirements": _requirements(order, pool),
-            "resources": {"requests": {"storage": f"{order.disk_gib}Gi"}},
+            "resources": {"requests": {_disk_resource(order): f"{order.disk_gib}Gi"}},
             "taints": [Taint(*labels.GPU_TAINT).as_json()],
         },
     }
+
+
+def _disk_resource(order: Order) -> str:
+    """What the disk of a node is called.
+
+    gpu-provisioner reads `storage`. Karpenter's core takes every request for one its instance types must offer, and the
+    disk of those is `ephemeral-storage` (kubernetes-sigs/karpenter, `resources.Fits`).
+    """
+    of_kaito = order.kind == MACHINE or order.node_class.group == DEFAULT_NODE_CLASS.group
+    return "storage" if of_kaito else "ephemeral-storage"
 
 
 def _of_kind(order: Order, name: str) -> tuple[Json, Json, Json]:

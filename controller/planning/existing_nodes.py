@@ -1,7 +1,8 @@
 """Which existing nodes a Workspace means, which size they amount to, and which part of it a partition leaves."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import Final
 
@@ -9,8 +10,8 @@ from controller.api import labels
 from controller.api.workspace import Partition, Workspace
 from controller.catalog import Sku
 from controller.catalog.mig import LEAST_CAPABILITY, MIG_PROFILES
-from controller.planning.node_facts import NodeFacts, Unknown, sizes_of
-from controller.planning.observed import selects, wanted_labels
+from controller.planning.node_facts import NodeFacts, Unknown, kind_of, sizes_of
+from controller.planning.observed import is_free, selects, wanted_labels
 from controller.planning.site import Site
 
 MIG: Final = "mig"
@@ -34,6 +35,52 @@ def candidates(workspace: Workspace, site: Site) -> tuple[NodeFacts, ...] | None
     if workspace.resource.match_expressions:
         sized = [node for node in sized if selects(workspace, node.labels)]
     return tuple(sorted(sized, key=attrgetter("name")))
+
+
+def kinds(workspace: Workspace, site: Site) -> tuple[tuple[NodeFacts, ...], ...]:
+    """The nodes to choose from by the GPUs they have, those to be tried first in front.
+
+    It is empty where there is no choice: where nodes are made, a size is named, or all nodes have the same GPUs. A
+    Workspace that has nodes stays with GPUs like theirs; one that has none yet tries those put aside for it first, then
+    those that are free.
+    """
+    if site.auto_provision or workspace.resource.instance_type.strip():
+        return ()
+    found = sorted(candidates(workspace, site) or (), key=partial(_standing, workspace))
+    alike: dict[object, list[NodeFacts]] = {}
+    for node, size in sizes_of(found, site.catalog):
+        if not isinstance(size, Unknown):
+            alike.setdefault(kind_of(size), []).append(node)
+    if len(alike) <= 1:
+        return ()
+    own = [nodes for nodes in alike.values() if is_own(nodes[0], workspace)]
+    return tuple(map(tuple, own or alike.values()))
+
+
+def narrowed(site: Site, names: Collection[str]) -> Site:
+    """The installation as if it had only the nodes of those names."""
+
+    def known() -> list[NodeFacts] | None:
+        nodes = site.nodes()
+        return None if nodes is None else [node for node in nodes if node.name in names]
+
+    return replace(site, nodes=known)
+
+
+def is_own(node: NodeFacts, workspace: Workspace) -> bool:
+    """Whether the node serves the Workspace."""
+    return bool(workspace.uid) and node.labels.get(labels.WORKSPACE_UID) == workspace.uid
+
+
+def _standing(workspace: Workspace, node: NodeFacts) -> tuple[int, bool, int, str]:
+    """How near a node is to the Workspace, the nearest first; those it has rank by name, whatever befalls them."""
+    if is_own(node, workspace):
+        return 0, False, 0, node.name
+    preferred = workspace.resource.preferred_nodes
+    named = (node.labels.get(labels.WORKSPACE), node.labels.get(labels.WORKSPACE_NAMESPACE))
+    aside = named == (workspace.name, workspace.namespace) and labels.WORKSPACE_UID not in node.labels
+    place = preferred.index(node.name) if node.name in preferred else len(preferred)
+    return 1 if aside else 2 if is_free(node.labels) else 3, not node.up, place, node.name
 
 
 def sku_for(workspace: Workspace, site: Site, nodes: Sequence[NodeFacts] | None = None) -> Sku | None:
@@ -74,8 +121,7 @@ def part_of(sku: Sku, partition: Partition) -> Sku:
 
 def _found(workspace: Workspace, site: Site, nodes: Sequence[NodeFacts] | None) -> Sku | None:
     matching = (candidates(workspace, site) or ()) if nodes is None else nodes
-    uid = workspace.uid
-    own = (node for node in matching if node.labels.get(labels.WORKSPACE_UID) == uid) if uid else ()
+    own = (node for node in matching if is_own(node, workspace))
     return next(_sizes(own, site), None) or next(_sizes(matching, site), None)
 
 

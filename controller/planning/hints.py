@@ -12,7 +12,9 @@ from typing import Final
 from controller.api.json import Json, name_of, uid_of
 from controller.api.reasons import Reason
 from controller.api.resources import JOBS, STATEFUL_SETS
+from controller.planning import lateness
 from controller.planning.containers import Trouble, cut
+from controller.planning.endings import patience
 from controller.planning.observed import Observed
 from controller.planning.pods import has_worked, is_over, undecided, waits_for_its_node
 from controller.planning.progress import job_of, read_job, read_server, server_of
@@ -49,9 +51,15 @@ def questions(observed: Observed) -> list[Question]:
 
 
 def recheck(observed: Observed) -> float | None:
-    """Seconds until what the scheduler says of a pod counts; None where nothing of the kind is waited for."""
-    workload = job_of(observed) or server_of(observed) or {}
-    waits = [wait for pod in observed.pods if (wait := undecided(pod, workload, observed.now))]
+    """Seconds until the time of a pod is up of which no watch tells; None where nothing of the kind is waited for.
+
+    That is until what the scheduler says of it counts, until it should have been gone, or until it takes too long.
+    """
+    job, now = job_of(observed), observed.now
+    workload = job or server_of(observed) or {}
+    found = [undecided(pod, workload, now, succeeds=job is not None) for pod in observed.pods]
+    found += [patience(pod, now) for pod in observed.pods]
+    waits = [wait for wait in (*found, *lateness.waits(observed)) if wait]
     return max(1.0, min(waits)) if waits else None
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from controller.api import labels
+from controller.api.conditions import TRUE
 from controller.api.json import Json, labels_of, name_of
 from controller.api.quantity import count_of
 from controller.catalog import Catalog, Lifecycle, Sku
@@ -46,12 +47,14 @@ class NodeFacts:
         name: the node's name.
         labels: its labels.
         capacity: its capacity of extended resources that are GPUs, as the device plug-in counts them.
+        up: whether it is Ready and takes new pods, as far as is known.
         devices: all its size follows from; equal for nodes of one kind.
     """
 
     name: str
     labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     capacity: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    up: bool = True
     devices: tuple[object, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +83,15 @@ def node_facts(obj: Json) -> NodeFacts:
     """The facts of a Node object; one that has no capacity is judged by what it can allot."""
     status = obj.get("status") or {}
     capacity = status.get("capacity") or status.get("allocatable") or {}
-    return NodeFacts(name_of(obj), labels_of(obj), {key: capacity[key] for key, _ in _VENDORS if key in capacity})
+    gpus = {key: capacity[key] for key, _ in _VENDORS if key in capacity}
+    ready = next((each for each in status.get("conditions") or [] if each.get("type") == "Ready"), {"status": TRUE})
+    up = ready.get("status") == TRUE and not (obj.get("spec") or {}).get("unschedulable")
+    return NodeFacts(name_of(obj), labels_of(obj), gpus, up)
+
+
+def kind_of(size: Sku) -> tuple[str, int, float | None]:
+    """What nodes have to have in common to serve the same Workspace: model, number and memory of their GPUs."""
+    return size.gpu_model, size.gpu_count, size.gpu_memory_gib
 
 
 def sizes_of(nodes: Iterable[NodeFacts], catalog: Catalog) -> Iterator[tuple[NodeFacts, Sku | Unknown]]:

@@ -19,6 +19,9 @@ from controller.planning.observed import Node, Observed, selects
 from controller.planning.provisioning import gave_up
 from controller.planning.repair import next_overdue, noted, overdue
 
+OCCUPIED_AGAIN: Final = 10.0
+"""Seconds until nodes whose GPUs pods of others hold are looked at again where too few others are free."""
+
 LINGERS_AFTER: Final = 900.0
 """Seconds after which a claim that is being deleted counts as stuck; nodes are drained and machines gone before."""
 
@@ -41,15 +44,16 @@ def claim_of(node: Node, claims: Collection[Claim]) -> Claim | None:
     return next((claim for claim in claims if tuple(map(claim.labels.get, keys)) == told), None)
 
 
-def given_up(observed: Observed) -> tuple[Claim, ...]:
+def given_up(demand: NodeDemand, observed: Observed) -> tuple[Claim, ...]:
     """Claims their provisioner says will come to nothing; one whose node has pods all the same came to something."""
     homes, stalled = observed.homes, observed.provisioning.stalled
     lived_in = [node for node in observed.nodes if node.name in homes]
+    bare = [node for node in observed.nodes if demand.lacks_only_gpus(node)]
     return tuple(
         claim
         for claim in observed.claims
         if not claim.deleting
-        and gave_up(claim, stalled=stalled)
+        and gave_up(claim, keeps_node=stalled or any(claim_of(node, (claim,)) for node in bare))
         and not any(claim_of(node, (claim,)) for node in lived_in)
     )
 
@@ -60,6 +64,13 @@ def lingering(observed: Observed) -> tuple[Claim, ...]:
     return tuple(claim for claim in leaving if not remaining(claim.deletion_time, LINGERS_AFTER, observed.now))
 
 
+def next_lingering(observed: Observed) -> float | None:
+    """Seconds until the next claim that is being deleted should have been gone; None when none is waited for."""
+    leaving = (claim.deletion_time for claim in observed.claims if claim.deleting)
+    left = [rest for since in leaving if (rest := remaining(since, LINGERS_AFTER, observed.now))]
+    return min(left, default=None)
+
+
 def plan_nodes(workspace: Workspace, demand: NodeDemand, observed: Observed) -> NodePlan:
     """The node plan for what is observed; pure and total."""
     own = _Own.of(workspace, demand, observed)
@@ -68,17 +79,23 @@ def plan_nodes(workspace: Workspace, demand: NodeDemand, observed: Observed) -> 
     waits_for = stuck if len(stuck) > demand.count else ()
     waits = bool(pause or waits_for)
     gap = demand.count - len(own.taken) - len(own.kept)
-    free = _free(workspace, demand, observed)
+    fit = _free(workspace, demand, observed)
+    free = tuple(node for node in fit if node.name not in observed.occupied or node.name in observed.homes)
     troubled = noted(own.bad, observed.troubled, observed.now)
     late = overdue(troubled, demand.patience, observed.now)
     bad = tuple(node for node in own.bad if node.name in late and not own.holds(node))
+    wanting = gap + len(bad)
     if not demand.provision or waits:
         bad = bad[: max(len(free) - max(gap, 0), 0)]
     missing = gap + len(bad)
     take = free[: max(missing, 0)]
     lacking = max(missing - len(take), 0) if demand.provision else 0
     release, delete = own.surplus(-missing, bad)
-    due = [next_overdue(troubled, demand.patience, observed.now), pause if lacking and pause else None]
+    due = [next_overdue(troubled, demand.patience, observed.now)]
+    if wanting > len(take) and len(free) < len(fit):
+        due.append(OCCUPIED_AGAIN)
+    if lacking:
+        due += [pause or None, next_lingering(observed)]
     return NodePlan(
         members=own.members,
         usable=own.usable,
@@ -124,7 +141,7 @@ class _Own:
         claims = observed.claims
         staying = sorted((node for node in observed.nodes if not node.deleting), key=lambda node: node.name)
         active = tuple(claim for claim in claims if not claim.deleting)
-        hopeless = given_up(observed)
+        hopeless = given_up(demand, observed)
         doomed = tuple(claim for claim in active if claim in hopeless or _is_outdated(claim, demand))
         leaving = [claim for claim in claims if claim.deleting or claim in doomed]
         owned = (node for node in staying if node.owner_uid == workspace.uid)

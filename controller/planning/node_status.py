@@ -8,7 +8,7 @@ from controller.api import labels
 from controller.api.claims import READY, Claim
 from controller.api.conditions import FALSE, TRUE, Condition
 from controller.api.messages import shorten
-from controller.api.reasons import Reason, is_waiting
+from controller.api.reasons import Reason, is_waiting, needs_people
 from controller.api.workspace import ConditionType
 from controller.planning.claim_words import told_for
 from controller.planning.node_plan import LINGERS_AFTER
@@ -35,9 +35,20 @@ _NO_NODES: Final = "no nodes are needed any more: the training run is over"
 def node_conditions(demand: NodeDemand, plan: NodePlan, observed: Observed) -> list[Condition]:
     """MachineReady, NodesReady and ResourceReady, which hold whatever becomes of the workload."""
     machines = told_for(demand.kind, machine_condition(demand, plan, observed.claims, observed.provisioning))
+    if machines.reason == Reason.NODES_MISSING:
+        machines = replace(machines, message=f"{machines.message}{_occupied(observed)}")
     nodes = nodes_condition(demand, plan)
     told = replace(machines, message="; ".join(part for part in (machines.message, _strays(observed)) if part))
     return [told, nodes, resource_condition(demand, plan, machines, nodes)]
+
+
+def _occupied(observed: Observed) -> str:
+    """What keeps nodes that look free from being used; empty where nothing does."""
+    names = sorted(node.name for node in observed.nodes if node.name in observed.occupied)
+    if not names:
+        return ""
+    which = f"{names[0]} and {counted(len(names) - 1, 'further node')}" if names[1:] else names[0]
+    return f"; pods of others hold the GPUs of {which}"
 
 
 def _strays(observed: Observed) -> str:
@@ -128,9 +139,13 @@ def nodes_condition(demand: NodeDemand, plan: NodePlan) -> Condition:
 
 
 def resource_condition(demand: NodeDemand, plan: NodePlan, machines: Condition, nodes: Condition) -> Condition:
-    """ResourceReady: whether enough nodes can run pods now, else the nearest cause: a node's own, or a claim's."""
+    """ResourceReady: whether enough nodes can run pods now, else the nearest cause: a node's own, or a claim's.
+
+    What looks like the wait every node begins with is none where the claim says that people must look.
+    """
     joined = machines.status == TRUE or len(plan.members) >= demand.count
-    cause = nodes if nodes.status == TRUE or joined else machines
+    overdue = is_waiting(nodes.reason) and needs_people(machines.reason)
+    cause = nodes if nodes.status == TRUE or (joined and not overdue) else machines
     return replace(cause, type=ConditionType.RESOURCE_READY)
 
 
@@ -143,6 +158,8 @@ def _node_trouble(demand: NodeDemand, node: Node) -> Condition:
         return _node_not_ready(
             f"node {node.name} is not Ready: {shorten(node.not_ready_message, CLAIM_MESSAGE_CHARACTERS)}"
         )
+    if not demand.accepts(node) and not demand.instance_type:
+        return _node_not_ready(f"node {node.name} has other GPUs than the Workspace's other nodes")
     if not demand.accepts(node):
         return _node_not_ready(f"node {node.name} is a {node.instance_type}, not a {demand.instance_type}")
     barrier = demand.barrier(node)

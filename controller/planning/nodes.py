@@ -27,6 +27,8 @@ class NodeDemand:
         also: further VM sizes that do as well, as the catalogue spells them.
         wishes: what claims ask for besides, by the key of the requirement.
         patience: seconds an existing node may stay unusable before it is replaced.
+        among: names of the existing nodes with the right GPUs, where no size is named and there are others, too; None
+            where all will do.
     """
 
     count: int
@@ -38,9 +40,12 @@ class NodeDemand:
     also: tuple[str, ...] = ()
     wishes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     patience: float = PATIENCE
+    among: frozenset[str] | None = None
 
     def accepts(self, node: Node) -> bool:
         """Whether the node is of the right size; a node without the size label is judged by its GPUs alone."""
+        if self.among is not None and node.name not in self.among:
+            return False
         size = node.instance_type.lower()
         return "" in (size, self.instance_type) or size in {each.lower() for each in (self.instance_type, *self.also)}
 
@@ -51,6 +56,10 @@ class NodeDemand:
     def healthy(self, node: Node) -> bool:
         """Whether the node is Ready, stays, and advertises all GPUs."""
         return node.ready and not node.deleting and self.gpus <= node.gpus(self.gpu_resource)
+
+    def lacks_only_gpus(self, node: Node) -> bool:
+        """Whether the node is Ready, open and stays, and merely does not advertise all GPUs."""
+        return node.ready and not node.deleting and self.open(node) and not self.healthy(node)
 
     def open(self, node: Node) -> bool:
         """Whether new pods of the Workspace may come: it is not cordoned, and no taint keeps them away."""

@@ -83,6 +83,7 @@ class Observed:
         troubled: since when its existing nodes are unusable, by name, as the status remembers it.
         now: the moment of the look.
         strays: names of claims that name the Workspace, are older than it and are used by nobody.
+        occupied: names of nodes that look free while pods of others hold their GPUs.
     """
 
     claims: tuple[Claim, ...] = ()
@@ -95,6 +96,7 @@ class Observed:
     troubled: Mapping[str, str] = field(default_factory=dict)
     now: datetime = BEGINNING
     strays: tuple[str, ...] = ()
+    occupied: frozenset[str] = frozenset()
 
     @property
     def hosts(self) -> frozenset[str]:

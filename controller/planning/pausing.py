@@ -1,6 +1,8 @@
 """A paused Workspace: nothing is made, changed or removed for it, whatever happens, until the annotation goes.
 
-What its conditions said last stays said, and so does the generation they speak of. Deletion goes on as ever.
+What its conditions said last stays said, and so does the generation they speak of. The status as a whole is about the
+manifest as it is: paused is all there is to say of a change, and who waits for an answer to it need not wait on.
+Deletion goes on as ever.
 """
 
 from controller.api import labels
@@ -32,6 +34,7 @@ def paused_status(workspace: Workspace, obj: Json, *, now: str) -> Json:
     entries = {**said["conditions"], **{each.type: each.as_json() for each in added}}
     return {
         **said,
+        "observedGeneration": workspace.generation,
         "conditions": [entries[type_] for type_ in ConditionType if type_ in entries],
         "phases": list(said["phases"].values()),
     }

@@ -69,7 +69,7 @@ def make_plan(
     going = {ref: obj for ref, obj in outdated.items() if not is_deleting(obj)}
     demand = replace(target.demand, count=0) if _gives_back(workspace, rendering, observed) else target.demand
     asked = digest(render_claim(workspace, 0, _order(workspace, target))["spec"])
-    hopeless = {claim.uid for claim in given_up(observed)}
+    hopeless = {claim.uid for claim in given_up(target.demand, observed)}
     known = follow(observed.provisioning, observed.claims, hopeless, order=asked, now=observed.now)
     observed = replace(observed, provisioning=known)
     nodes = plan_nodes(workspace, demand, observed)

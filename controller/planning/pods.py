@@ -17,6 +17,7 @@ from controller.planning.containers import (
     running_since,
     startup_budgets,
 )
+from controller.planning.endings import unended
 from controller.planning.moments import BEGINNING, created, read, remaining
 from controller.planning.observed import is_owned_by
 
@@ -63,6 +64,7 @@ _FIRST_SECONDS: Final = 5.0
 """Seconds within which a new workload has its first pods; later ones follow others."""
 
 _GRAVEST_FIRST: Final = (
+    Reason.POD_DELETION_STUCK,  # what keeps a pod from being made, not what its fellows suffer from that
     Reason.OUT_OF_MEMORY,
     Reason.CONTAINER_CRASHING,
     Reason.CONTAINER_NOT_CREATED,
@@ -94,8 +96,32 @@ def main_containers(pod: Json) -> list[Json]:
     return (pod.get("status") or {}).get("containerStatuses") or []
 
 
+def initial_containers(pod: Json, workload: Json) -> list[Json]:
+    """The statuses of the containers that come before the pod's own, without those that then run beside them.
+
+    Args:
+        pod: the pod.
+        workload: what makes it; it tells which ones stay.
+    """
+    found: list[Json] = (pod.get("status") or {}).get("initContainerStatuses") or []
+    template = (workload.get("spec") or {}).get("template") or {}
+    known = (template.get("spec") or {}).get("initContainers") or []
+    staying = {each.get("name") for each in known if each.get("restartPolicy") == "Always"}
+    return [each for each in found if each.get("name") not in staying]
+
+
+def placed_at(pod: Json) -> str:
+    """When the pod got its node, as RFC 3339; empty while it has none."""
+    return str(_condition(pod, "PodScheduled").get("lastTransitionTime") or "") if _is_placed(pod) else ""
+
+
 def first_trouble(
-    pods: Iterable[Json], workload: Json, reports: Mapping[str, Trouble] = NO_REPORTS, now: datetime = BEGINNING
+    pods: Iterable[Json],
+    workload: Json,
+    reports: Mapping[str, Trouble] = NO_REPORTS,
+    now: datetime = BEGINNING,
+    *,
+    succeeds: bool = False,
 ) -> Trouble | None:
     """The gravest trouble among pods that are not ready, in a stable order; None when they merely start.
 
@@ -107,13 +133,14 @@ def first_trouble(
         workload: what makes them.
         reports: what nodes said of pods, by their UID.
         now: the moment of the look.
+        succeeds: whether the workload itself may have taken the place of another one.
     """
     found = sorted(pods, key=name_of)
-    decided = [pod for pod in found if not undecided(pod, workload, now)]
+    decided = [pod for pod in found if not undecided(pod, workload, now, succeeds=succeeds)]
     troubles = [trouble for pod in decided if (trouble := trouble_of(pod, workload, reports)) is not None]
     if any(is_deleting(pod) for pod in found):
         troubles = [trouble for trouble in troubles if trouble.reason is not Reason.UNSCHEDULABLE]
-    troubles += _evictions(found)
+    troubles += [*_evictions(found), *filter(None, [unended(found, workload, now)])]
     return min(troubles, key=lambda trouble: _GRAVEST_FIRST.index(trouble.reason), default=None)
 
 
@@ -140,7 +167,7 @@ def trouble_of(
     return _readiness_lost(pod)
 
 
-def undecided(pod: Json, workload: Json, now: datetime) -> float:
+def undecided(pod: Json, workload: Json, now: datetime, *, succeeds: bool = False) -> float:
     """Seconds for which the scheduler's word that a pod's devices are held may speak of the pod's predecessor.
 
     The successor is made when the old pod begins to end, and the scheduler comes back to it only after a pause.
@@ -149,11 +176,14 @@ def undecided(pod: Json, workload: Json, now: datetime) -> float:
         pod: the pod.
         workload: what made it.
         now: the moment of the look.
+        succeeds: whether the workload itself may have taken the place of another one.
 
     Returns:
         0 where the word counts, or there is none.
     """
-    if is_over(pod) or not _HELD_BY_OTHERS.search(_verdict(pod) or "") or not _follows(pod, workload):
+    if is_over(pod) or not _HELD_BY_OTHERS.search(_verdict(pod) or ""):
+        return 0.0
+    if not (succeeds or _follows(pod, workload)):
         return 0.0
     template = (workload.get("spec") or {}).get("template") or {}
     ending = (template.get("spec") or {}).get("terminationGracePeriodSeconds")
@@ -206,7 +236,7 @@ def standing(pods: Iterable[Json], workload: Json) -> str:
             cause = _disruption(pod)
             return f"pod {name_of(pod)} is ending first" + (f": {cause}" if cause else "")
         if not is_ready(pod) and _phase(pod) not in _ENDED:
-            return f"pod {name_of(pod)} {_standing_of(pod, workload)}"
+            return f"pod {name_of(pod)} {standing_of(pod, workload)}"
     return ""
 
 
@@ -233,7 +263,8 @@ def mounted(workload: Json) -> list[str]:
     return sorted(found)
 
 
-def _standing_of(pod: Json, workload: Json) -> str:
+def standing_of(pod: Json, workload: Json) -> str:
+    """What a pod that stays and is not ready is at, as the rest of a sentence about it."""
     containers = main_containers(pod)
     running = [container for container in containers if is_running(container)]
     if not _is_placed(pod) and not containers:
@@ -241,8 +272,7 @@ def _standing_of(pod: Json, workload: Json) -> str:
     if containers and len(running) == len(containers):
         since = running_since(running[0])
         return f"runs{f' since {since}' if since else ''} and is not ready yet: {_probed(running, workload)}"
-    initial = (pod.get("status") or {}).get("initContainerStatuses") or []
-    busy = next((str(each.get("name")) for each in initial if is_running(each)), "")
+    busy = next((str(each.get("name")) for each in initial_containers(pod, workload) if is_running(each)), "")
     if busy:
         return f"is prepared by its container {busy}"
     if _condition(pod, "PodReadyToStartContainers").get("status") == FALSE:

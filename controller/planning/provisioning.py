@@ -123,17 +123,18 @@ def digest(spec: Json) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def gave_up(claim: Claim, *, stalled: bool = False) -> bool:
+def gave_up(claim: Claim, *, keeps_node: bool = False) -> bool:
     """Whether the provisioner says that nothing will come of the claim by itself.
 
     A node that joined without becoming usable is kept once so many failed that people should look: it shows what is
-    wrong, and the next one would not be better.
+    wrong, and the next one would not be better. So is a Ready node that merely shows no GPUs: its provisioner replaces
+    such nodes itself, as often as it was told to (`--gpu-replacements`), and only what it keeps stays.
 
     Args:
         claim: the claim.
-        stalled: whether so many failed.
+        keeps_node: whether a node that joined is kept.
     """
-    hopeless = _GIVEN_UP - {Reason.INITIALIZATION_TIMEOUT} if stalled else _GIVEN_UP
+    hopeless = _GIVEN_UP - {Reason.INITIALIZATION_TIMEOUT} if keeps_node else _GIVEN_UP
     return not claim.ready and any(
         condition is not None and condition.reason in hopeless
         for condition in map(claim.conditions.get, claim.kind.dependents)

@@ -14,7 +14,7 @@ from controller.planning.admission.validation import validate_stored
 from controller.planning.configs import completed, reading, render_training, user_flags
 from controller.planning.configs.lookup import inference_config, named_config, training_config, tuning_method
 from controller.planning.counts import nodes_least, nodes_wanted
-from controller.planning.existing_nodes import MIG, sku_for
+from controller.planning.existing_nodes import MIG, kinds, narrowed, sku_for
 from controller.planning.nodes import NodeDemand
 from controller.planning.rendering.data import common_path
 from controller.planning.rendering.objects import stated
@@ -37,9 +37,21 @@ _BFLOAT: Final = "bfloat16"
 def resolve(workspace: Workspace, obj: Json, site: Site) -> Target | tuple[Problem, ...]:
     """The Workspace's target, or the reasons why it has none.
 
-    The checks are those of admission, made again because the webhook may have been away when the object came.
+    The checks are those of admission, made again because the webhook may have been away when the object came. Where the
+    nodes to choose from have different GPUs it is for the first that will do: nodes come and go after admission.
     """
     site = site.sourced(workspace.node_source)
+    refusals: list[tuple[Problem, ...]] = []
+    for nodes in kinds(workspace, site):
+        names = frozenset(node.name for node in nodes)
+        found = _resolve(workspace, obj, narrowed(site, names))
+        if isinstance(found, Target):
+            return replace(found, demand=replace(found.demand, among=names))
+        refusals.append(found)
+    return refusals[0] if refusals else _resolve(workspace, obj, site)
+
+
+def _resolve(workspace: Workspace, obj: Json, site: Site) -> Target | tuple[Problem, ...]:
     problems = validate_stored(obj, site).problems
     if problems:
         return problems

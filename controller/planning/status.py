@@ -9,6 +9,7 @@ from controller.api.json import Json, uid_of
 from controller.api.messages import TEXT_LIMIT, Problem, shorten
 from controller.api.reasons import Reason, needs_people
 from controller.api.workspace import ConditionType, Workspace
+from controller.planning.lateness import overdue
 from controller.planning.memory import FIELDS, remembered
 from controller.planning.node_status import node_conditions
 from controller.planning.nodes import NodeDemand, NodePlan
@@ -24,7 +25,12 @@ REFUSAL_CHARACTERS: Final = 400
 REVISIONS: Final = ("currentRevision", "succeededRevision")
 """Fields that name the revision in force, and the one whose training run ended well."""
 
-_FOLLOWS_FROM_NODES: Final = (Reason.UNSCHEDULABLE, Reason.READINESS_LOST, Reason.POD_EVICTED)
+_FOLLOWS_FROM_NODES: Final = (
+    Reason.UNSCHEDULABLE,
+    Reason.READINESS_LOST,
+    Reason.POD_EVICTED,
+    Reason.POD_DELETION_STUCK,
+)
 """Troubles of pods that need no explanation of their own while nodes are missing or broken."""
 
 _ABNORMAL: Final = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.PAUSED, ConditionType.DELETING)
@@ -156,6 +162,8 @@ def _held_up(observed: Observed, server: Json, progress: Progress, resources: Co
         return Reason.WAITING_FOR_NODES, resources.message
     if progress.overdue:
         return Reason.STARTUP_TIMEOUT, f"{progress.overdue}; {told}" if told else progress.overdue
+    if late := overdue(observed):
+        return Reason.STARTUP_TIMEOUT, late
     return Reason.PODS_PENDING, told or "the pods are being made"
 
 

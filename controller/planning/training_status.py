@@ -8,6 +8,7 @@ from controller.api.json import Json, uid_of
 from controller.api.messages import shorten
 from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, Workspace
+from controller.planning.lateness import overdue
 from controller.planning.observed import Observed, is_owned_by
 from controller.planning.pods import first_failure, first_trouble, has_worked, standing
 from controller.planning.progress import Run, counted, job_of, read_job
@@ -40,7 +41,7 @@ def training_conditions(workspace: Workspace, observed: Observed, obstacle: Cond
     if run.failed:
         text = _failure(run, observed)
         return [_started(TRUE, Reason.TRAINING_FAILED, text), _succeeded(FALSE, Reason.TRAINING_FAILED, text)]
-    return _under_way(run, job, observed)
+    return _under_way(run, job, observed, succeeds=workspace.generation > 1)
 
 
 def _done() -> list[Condition]:
@@ -48,16 +49,22 @@ def _done() -> list[Condition]:
     return [_started(TRUE, Reason.TRAINING_SUCCEEDED, text), _succeeded(TRUE, Reason.TRAINING_SUCCEEDED, text)]
 
 
-def _under_way(run: Run, job: Json, observed: Observed) -> list[Condition]:
+def _under_way(run: Run, job: Json, observed: Observed, *, succeeds: bool) -> list[Condition]:
+    """How a run fares that has not ended; one of a manifest that was changed may succeed another run."""
     again = f"; {counted(run.failures, 'attempt')} failed before" if run.failures else ""
-    trouble = first_trouble(observed.pods, job, observed.reports, observed.now) or observed.reports.get(uid_of(job))
+    trouble = first_trouble(observed.pods, job, observed.reports, observed.now, succeeds=succeeds)
+    trouble = trouble or observed.reports.get(uid_of(job))
     if trouble is not None:
         text = f"{trouble.message}{again}"
         return [_started(FALSE, trouble.reason, text), _succeeded(FALSE, trouble.reason, text)]
     if run.running or has_worked(observed.pods, job):
         text = f"the training run is under way{again}"
         return [_started(TRUE, Reason.TRAINING_RUNNING, text), _succeeded(FALSE, Reason.TRAINING_RUNNING, text)]
-    text = f"{standing(observed.pods, job) or 'the pod is being made'}{again}"
+    if late := overdue(observed):
+        text = f"{late}{again}"
+        return [_started(FALSE, Reason.STARTUP_TIMEOUT, text), _succeeded(FALSE, Reason.STARTUP_TIMEOUT, text)]
+    made = "the Job is suspended (spec.suspend)" if (job.get("spec") or {}).get("suspend") else "the pod is being made"
+    text = f"{standing(observed.pods, job) or made}{again}"
     return [_started(FALSE, Reason.PODS_PENDING, text), _succeeded(FALSE, Reason.PODS_PENDING, text)]
 
 

@@ -1,10 +1,12 @@
 """What every step of the workspace operator works with."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from controller.api.json import Json, Key, is_older, version_of
+from controller.planning.nodes import NodeDemand
 from controller.planning.observed import Ref
 from controller.planning.site import Site
 from controller.reconcilers.informers import Informers
@@ -13,6 +15,10 @@ from controller.runtime.events import Recorder
 
 Applied: TypeAlias = tuple[str, int, str]
 """UID and generation an object had after it was written, and the digest of what was written."""
+
+
+AVOIDED_SECONDS: Final = 45.0
+"""How long a node whose GPUs pods of others hold is not looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,8 @@ class Context:
         written: per Workspace, the version the cache showed when its status was last written, and what the API server
             answered. It spares a second write while the cache lags; losing it costs one redundant request.
         applied: per Workspace, what its objects were when they were last written. Losing it costs one more write.
+        avoided: nodes whose GPUs pods of others hold, by name and resource: how many were asked for in vain, and until
+            when, on the loop's clock, they are not looked at again.
     """
 
     client: Client
@@ -32,6 +40,7 @@ class Context:
     site: Callable[[], Site]
     written: dict[Key, tuple[str, Json]] = field(default_factory=dict)
     applied: dict[Key, dict[Ref, Applied]] = field(default_factory=dict)
+    avoided: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
 
     def latest(self, key: Key) -> Json | None:
         """The Workspace as known now: from the cache, or our own newer status write."""
@@ -55,3 +64,19 @@ class Context:
         cached = self.informers.workspaces.get(key[1], key[0])
         if cached is not None and is_older(cached, answer):
             self.written[key] = (version_of(cached), answer)
+
+    def avoid(self, node: str, demand: NodeDemand) -> None:
+        """Notes that pods of others leave a node too few GPUs for the demand."""
+        until = asyncio.get_running_loop().time() + AVOIDED_SECONDS
+        self.avoided[node, demand.gpu_resource] = demand.gpus, until
+
+    def occupied(self, demand: NodeDemand) -> frozenset[str]:
+        """The nodes of which that was noted lately, for as many GPUs or fewer."""
+        now = asyncio.get_running_loop().time()
+        for key in [key for key, (_, until) in self.avoided.items() if until <= now]:
+            del self.avoided[key]
+        return frozenset(
+            node
+            for (node, resource), (gpus, _) in self.avoided.items()
+            if resource == demand.gpu_resource and gpus <= demand.gpus
+        )

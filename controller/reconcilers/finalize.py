@@ -27,7 +27,7 @@ from controller.reconcilers.refusals import refused
 from controller.reconcilers.report import now, write_status
 from controller.reconcilers.story import NORMAL
 from controller.reconcilers.workload import delete_own
-from controller.runtime.errors import Conflict, Forbidden, Invalid, NotFound
+from controller.runtime.errors import ApiError, Conflict, NotFound, Unavailable, is_final
 from controller.runtime.reconciler import DONE, Result
 
 RECHECK: Final = Result(requeue_after=30.0)
@@ -40,9 +40,16 @@ CAUSE_CHARACTERS: Final = 256
 """Characters of a claim's own words that are shown."""
 
 
-async def add_finalizer(context: Context, workspace: Workspace, obj: Json) -> None:
-    """Puts our finalizer on the Workspace, before anything is made that it would have to clean up."""
-    await _write_finalizers(context, workspace, obj, (*workspace.finalizers, labels.WORKSPACE_FINALIZER))
+async def add_finalizer(context: Context, workspace: Workspace, obj: Json) -> Json | None:
+    """Puts our finalizer on the Workspace, before anything is made that it would have to clean up.
+
+    Returns:
+        The Workspace as it is stored then; None when it is gone.
+    """
+    stored = await _write_finalizers(context, workspace, obj, (*workspace.finalizers, labels.WORKSPACE_FINALIZER))
+    if stored is not None:
+        context.remember((workspace.namespace, workspace.name), stored)
+    return stored
 
 
 async def finalize(context: Context, workspace: Workspace, obj: Json) -> Result:
@@ -51,13 +58,20 @@ async def finalize(context: Context, workspace: Workspace, obj: Json) -> Result:
         return DONE
     observed = observe(context.informers, workspace, obj)
     left: list[str] = []
+    fault: Unavailable | None = None
     for part in (_delete_workload, _delete_claims, _release_nodes):
         try:
             left += await part(context, workspace, obj, observed)
-        except (Invalid, Forbidden) as error:
+        except ApiError as error:
+            if isinstance(error, Unavailable) and error.status:
+                fault = error
+            elif not is_final(error):
+                raise
             left.append(refused(error).text)
     if left:
         await _report(context, workspace, obj, "; ".join(left))
+        if fault is not None:
+            raise fault
         return RECHECK
     others = tuple(name for name in workspace.finalizers if name != labels.WORKSPACE_FINALIZER)
     await _write_finalizers(context, workspace, obj, others)
@@ -107,11 +121,14 @@ def waited_long(obj: Json) -> bool:
     return abs(datetime.now(UTC) - since) > POD_PATIENCE
 
 
-async def _write_finalizers(context: Context, workspace: Workspace, obj: Json, finalizers: tuple[str, ...]) -> None:
+async def _write_finalizers(
+    context: Context, workspace: Workspace, obj: Json, finalizers: tuple[str, ...]
+) -> Json | None:
     """Replaces the list only if the Workspace still is the version we saw; otherwise this is a conflict."""
     patch = {"metadata": {"resourceVersion": version_of(obj), "finalizers": list(finalizers)}}
     with suppress(NotFound):
-        await context.client.merge(WORKSPACES, workspace.name, patch, namespace=workspace.namespace)
+        return await context.client.merge(WORKSPACES, workspace.name, patch, namespace=workspace.namespace)
+    return None
 
 
 async def _report(context: Context, workspace: Workspace, obj: Json, remaining: str) -> None:

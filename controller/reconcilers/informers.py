@@ -98,9 +98,10 @@ class Informers:
         """Whether pods of another Workspace than that of `namespace/name` hold a node, whatever its labels say.
 
         Existing nodes that KAITO's workloads run on carry no label until their Workspace was looked at for the first
-        time, and labels can be taken off by hand.
+        time, and labels can be taken off by hand. A pod that names a Workspace nobody has is a pod like any other.
         """
-        return any(key != besides for pod in self.pods.by_index(BY_NODE, node) for key in named_by(pod))
+        named = {key for pod in self.pods.by_index(BY_NODE, node) for key in named_by(pod) if key != besides}
+        return any(self.workspaces.get(name, namespace) for namespace, _, name in (key.partition("/") for key in named))
 
     def claims_unknown(self) -> str:
         """Why the claims are not known yet; empty once those of every kind that is served have been read."""
@@ -231,14 +232,26 @@ def _devices(resources: Json | None) -> Json:
     }
 
 
+_CONTAINERS: Final = ("initContainerStatuses", "containerStatuses")
+_CONTAINER: Final = frozenset({"name", "image", "ready", "started", "restartCount", "state", "lastState"})
+POD_CONDITIONS: Final = frozenset({"Ready", "PodScheduled", "PodReadyToStartContainers", "DisruptionTarget"})
+"""Conditions of pods that anybody here reads."""
+
+
 def slim_pod(obj: Json) -> Json:
     """Of a pod: who it is, where it is, and what its conditions and containers say."""
     status = obj.get("status") or {}
-    kept = {key: status[key] for key in ("phase", "initContainerStatuses", "containerStatuses") if key in status}
-    conditions = [_dated(entry) for entry in status.get("conditions") or []]
+    kept = {key: status[key] for key in ("phase",) if key in status}
+    kept |= {key: [_told(each) for each in status[key]] for key in _CONTAINERS if status.get(key)}
+    conditions = [_dated(entry) for entry in status.get("conditions") or [] if entry.get("type") in POD_CONDITIONS]
     host = (obj.get("spec") or {}).get("nodeName")
     placed = {"spec": {"nodeName": host}} if host else {}
     return {"metadata": _identity(obj), **placed, "status": {**kept, "conditions": conditions}}
+
+
+def _told(container: Json) -> Json:
+    """What a container says of itself, without what it is made of."""
+    return {key: value for key, value in container.items() if key in _CONTAINER}
 
 
 def _identity(obj: Json) -> Json:

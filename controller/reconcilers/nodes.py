@@ -12,12 +12,15 @@ from controller.api.resources import NODES, WORKSPACES
 from controller.api.workspace import Workspace
 from controller.planning.claim_words import noun_for, word_for
 from controller.planning.claims import ownership_labels
+from controller.planning.existing_nodes import kinds, narrowed
 from controller.planning.inherited import ORDINAL
-from controller.planning.node_plan import claim_of, plan_nodes
+from controller.planning.node_plan import claim_of, is_taken, plan_nodes
 from controller.planning.nodes import NodePlan
 from controller.planning.observed import Node, Observed, parse_node
 from controller.planning.ownership import freeing, taking
 from controller.planning.plan import NO_DEMAND, claims_to_create
+from controller.planning.resolving import resolve
+from controller.planning.site import Site
 from controller.planning.target import Target
 from controller.reconcilers.context import Context
 from controller.reconcilers.observe import claims_of
@@ -50,18 +53,33 @@ async def give_back_nodes(context: Context, workspace: Workspace, obj: Json, obs
     plan = plan_nodes(workspace, NO_DEMAND, observed)
     if plan.is_settled:
         return
-    closer = await look_closer(context, workspace, obj, observed, plan, NO_DEMAND.kind)
-    if closer is None:
+    if not await is_current(context, workspace, obj):
         return
+    closer = await look_closer(context, workspace, obj, observed, plan, NO_DEMAND.kind)
     plan = plan_nodes(workspace, NO_DEMAND, closer)
     for node in plan.release:
         await release_node(context, obj, node)
     await delete_claims(context, obj, plan.delete)
 
 
+async def let_go(context: Context, workspace: Workspace, obj: Json, observed: Observed, site: Site) -> None:
+    """Gives back taken nodes that will not do for what is asked where nodes with other GPUs would.
+
+    Held on to, they would serve nobody, and keep their Workspace from those others. What pods hold stays.
+    """
+    own = {node.name: node for node in observed.nodes if node.owner_uid == workspace.uid}
+    taken = [node for node in own.values() if is_taken(node, observed.claims)]
+    if not taken or observed.hosts & own.keys() or not kinds(workspace, site):
+        return
+    others = narrowed(site, {node.name for node in site.nodes() or ()} - own.keys())
+    if isinstance(resolve(workspace, obj, others), Target) and await is_current(context, workspace, obj):
+        for node in taken:
+            await release_node(context, obj, node, ", its GPUs will not do for what is asked now")
+
+
 async def look_closer(
     context: Context, workspace: Workspace, obj: Json, observed: Observed, plan: NodePlan, kind: ClaimKind
-) -> Observed | None:
+) -> Observed:
     """What is observed, with claims and own nodes as the API server has them now instead of as a cache that lags shows.
 
     A plan that changes anything is made again from this: a claim costs money, and a node given up is served by nobody.
@@ -74,18 +92,9 @@ async def look_closer(
         plan: what would be done according to them.
         kind: the kind of claim missing nodes are asked for with.
 
-    Returns:
-        None when the Workspace is another one by now, or none: that change is looked at by itself.
-
     Raises:
         Blocked: claims are to be made of a kind the API server does not serve.
     """
-    try:
-        live = await context.client.get(WORKSPACES, workspace.name, namespace=workspace.namespace)
-    except NotFound:
-        return None
-    if not asks_the_same(live, obj):
-        return None
     claims = await live_claims(context, workspace, obj, needed=kind if plan.create else None)
     if not (plan.take or plan.release or plan.delete):
         return replace(observed, claims=claims)
@@ -93,6 +102,18 @@ async def look_closer(
     others = (node for node in observed.nodes if node.owner_uid != workspace.uid)
     nodes = {node.name: node for node in (*others, *map(parse_node, listed.items))}
     return replace(observed, claims=claims, nodes=tuple(nodes.values()))
+
+
+async def is_current(context: Context, workspace: Workspace, obj: Json) -> bool:
+    """Whether the API server's own Workspace asks for what ours does; what it asks for instead is looked at by itself.
+
+    Nothing is bought or given up for a Workspace as a cache that lags shows it.
+    """
+    try:
+        live = await context.client.get(WORKSPACES, workspace.name, namespace=workspace.namespace)
+    except NotFound:
+        return False
+    return asks_the_same(live, obj)
 
 
 def asks_the_same(live: Json, seen: Json) -> bool:

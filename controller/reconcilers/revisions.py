@@ -14,7 +14,7 @@ from controller.planning.revisions import Wish, next_revision, render_revision, 
 from controller.reconcilers.context import Context
 from controller.reconcilers.refusals import refused
 from controller.reconcilers.story import WARNING
-from controller.runtime.errors import Forbidden, Invalid, NotFound
+from controller.runtime.errors import AlreadyExists, ApiError, NotFound, is_final
 
 
 async def record(context: Context, workspace: Workspace, obj: Json, wish: Wish, name: str) -> None:
@@ -27,7 +27,9 @@ async def record(context: Context, workspace: Workspace, obj: Json, wish: Wish, 
         return
     try:
         await _record(context, workspace, render_revision(workspace, obj, wish, name))
-    except (Invalid, Forbidden) as error:
+    except ApiError as error:
+        if not (is_final(error) or isinstance(error, AlreadyExists)):
+            raise
         note = refused(error, CONTROLLER_REVISIONS, {"metadata": {"name": name}}).text
         context.recorder.event(obj, type=WARNING, reason=Reason.OBJECT_REFUSED, note=note)
 
@@ -40,9 +42,26 @@ async def _record(context: Context, workspace: Workspace, revision: Json) -> Non
     if wanted is not None:
         # Data never change, and the API server compares them byte by byte: a new number needs a new object.
         await _drop(context, workspace, [each for each in history if name_of(each) == name])
-        await context.client.create(CONTROLLER_REVISIONS, wanted)
+        await _create(context, workspace, wanted)
         history = [wanted, *(each for each in history if name_of(each) != name)]
     await _drop(context, workspace, surplus(history))
+
+
+async def _create(context: Context, workspace: Workspace, wanted: Json) -> None:
+    """Makes the revision; one of its name that lost the label by which a history is found is made anew.
+
+    Raises:
+        AlreadyExists: the one of its name is not the Workspace's own, or does not go.
+    """
+    try:
+        await context.client.create(CONTROLLER_REVISIONS, wanted)
+    except AlreadyExists:
+        by_name = f"metadata.name={name_of(wanted)}"
+        found = await context.client.list(CONTROLLER_REVISIONS, namespace=workspace.namespace, fields=by_name)
+        if not all(is_owned_by(each, workspace.uid) for each in found.items):
+            raise
+        await _drop(context, workspace, found.items)
+        await context.client.create(CONTROLLER_REVISIONS, wanted)
 
 
 async def _drop(context: Context, workspace: Workspace, revisions: Iterable[Json]) -> None:

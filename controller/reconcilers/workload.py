@@ -23,7 +23,7 @@ from controller.planning.rendering import APPLIED_HASH, OWNED
 from controller.reconcilers.context import Applied, Context
 from controller.reconcilers.refusals import Blocked, name_taken, refused
 from controller.reconcilers.story import NORMAL
-from controller.runtime.errors import Conflict, Forbidden, Invalid, NotFound
+from controller.runtime.errors import ApiError, Conflict, NotFound, is_final
 
 _RESOURCES = {resource.kind: resource for resource in OWNED}
 
@@ -57,8 +57,14 @@ async def rehearse_workload(context: Context, workspace: Workspace, wanted: Json
     Raises:
         Blocked: it would not.
     """
-    await _not_foreign(context, workspace, _RESOURCES[wanted["kind"]], wanted)
-    await _write(context, _RESOURCES[wanted["kind"]], wanted, dry_run=True)
+    resource = _RESOURCES[wanted["kind"]]
+    try:
+        answer = await _write(context, resource, wanted, dry_run=True)
+    except Blocked:
+        await _not_foreign(context, workspace, resource, wanted)  # what it would meet there is the better cause
+        raise
+    if version_of(answer):  # only what is stored has one
+        await _not_foreign(context, workspace, resource, wanted)
 
 
 async def remove_obsolete(context: Context, workspace: Workspace, plan: Plan) -> None:
@@ -125,5 +131,7 @@ def _check_owner(workspace: Workspace, resource: Resource, live: Json) -> None:
 async def _write(context: Context, resource: Resource, body: Json, *, dry_run: bool = False) -> Json:
     try:
         return await context.client.apply(resource, body, manager=labels.CONTROLLER_MANAGER, dry_run=dry_run)
-    except (Invalid, Forbidden) as error:
+    except ApiError as error:
+        if not is_final(error):
+            raise
         raise Blocked(refused(error, resource, body)) from error

@@ -12,6 +12,7 @@ from controller.api.json import Json, Key, annotations_of
 from controller.api.messages import Problem
 from controller.api.reasons import Reason
 from controller.api.workspace import ConditionType, ParseError, Workspace, parse_workspace
+from controller.planning.existing_nodes import narrowed
 from controller.planning.memory import with_made
 from controller.planning.node_plan import plan_nodes
 from controller.planning.node_status import NODE_CONDITIONS, node_conditions
@@ -29,15 +30,16 @@ from controller.reconcilers.collect import collect_leftovers
 from controller.reconcilers.context import Context
 from controller.reconcilers.finalize import add_finalizer, finalize
 from controller.reconcilers.hearsay import listen
-from controller.reconcilers.nodes import give_back_nodes, look_closer, settle_nodes
+from controller.reconcilers.nodes import give_back_nodes, is_current, let_go, look_closer, settle_nodes
 from controller.reconcilers.observe import observe
+from controller.reconcilers.occupancy import MOST_LOOKED_AT, find_occupied
 from controller.reconcilers.refusals import Blocked, refused
 from controller.reconcilers.report import now, write_status
 from controller.reconcilers.revisions import record, remembered, was_trained
 from controller.reconcilers.story import NORMAL
 from controller.reconcilers.workload import apply_services, apply_workload, rehearse_workload, remove_obsolete
 from controller.runtime import logs
-from controller.runtime.errors import ApiError, Forbidden, Invalid, Unavailable
+from controller.runtime.errors import ApiError, Unavailable, is_final
 from controller.runtime.reconciler import DONE, Result
 
 log = logs.get_logger(__name__)
@@ -95,11 +97,14 @@ async def reconcile(context: Context, key: Key) -> Result:
         return DONE
     if problem is not None:
         return await _report(context, workspace, obj, _unresolved(workspace, obj, Observed(), [problem]), DONE)
-    if labels.WORKSPACE_FINALIZER not in workspace.finalizers:
-        await add_finalizer(context, workspace, obj)
-        return DONE
+    fresh = labels.WORKSPACE_FINALIZER not in workspace.finalizers
+    if fresh:
+        stored = await add_finalizer(context, workspace, obj)
+        if stored is None:
+            return DONE
+        workspace, obj = parse_workspace(stored), stored
     await _collect_predecessors(context, workspace)
-    return await _advance(context, workspace, obj)
+    return await _advance(context, workspace, obj, fresh=fresh)
 
 
 async def _collect_predecessors(context: Context, workspace: Workspace) -> None:
@@ -110,7 +115,8 @@ async def _collect_predecessors(context: Context, workspace: Workspace) -> None:
         log.warning("cannot collect what an earlier Workspace of this name left: %s", error)
 
 
-async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
+async def _advance(context: Context, workspace: Workspace, obj: Json, *, fresh: bool) -> Result:
+    """The steps of a Workspace that is to run; `fresh` tells that it is as the API server itself just had it."""
     observed = observe(context.informers, workspace, obj)
     site = context.site().sourced(workspace.node_source)
     target = resolve(workspace, obj, site)
@@ -123,23 +129,28 @@ async def _advance(context: Context, workspace: Workspace, obj: Json) -> Result:
         result = await _report(context, workspace, obj, view, DONE)
         if over:
             await give_back_nodes(context, workspace, obj, observed)
+        else:
+            await let_go(context, workspace, obj, observed, site)
         return result
+    if target.demand.among is not None:
+        site = narrowed(site, target.demand.among)
+    observed = replace(observed, occupied=context.occupied(target.demand))
     wish = wish_of(workspace, obj, target, site)
     work = _work(workspace, obj, target, observed, wish)
     try:
         if await adopt(context, workspace, obj, observed, wish.pods):
             return DONE
-        certain = await _made_certain(context, work)
+        certain = await _made_certain(context, work, fresh=fresh)
         if certain is None:
             return DONE
         work = certain
         made = await _close_difference(context, work)
     except Blocked as blocked:
         return await _report(context, workspace, obj, _blocked(work, blocked.problem), RECHECK)
-    except (Invalid, Forbidden) as error:
-        return await _report(context, workspace, obj, _blocked(work, refused(error)), RECHECK)
-    except Unavailable as error:
-        if error.status:
+    except ApiError as error:
+        if is_final(error):
+            return await _report(context, workspace, obj, _blocked(work, refused(error)), RECHECK)
+        if isinstance(error, Unavailable) and error.status:
             # Answered with a fault, such as that of an admission webhook: said on the Workspace, and tried again.
             with suppress(ApiError):
                 await _report(context, workspace, obj, _blocked(work, refused(error)), DONE)
@@ -155,7 +166,7 @@ def _sooner(result: Result, seconds: float | None) -> Result:
     return Result(requeue_after=min(waits)) if waits else result
 
 
-async def _made_certain(context: Context, work: Work) -> Work | None:
+async def _made_certain(context: Context, work: Work, *, fresh: bool) -> Work | None:
     """The work as it is after a look at the API server where nodes are to change; None where the Workspace did.
 
     Claims that seem to be gone may only be unknown to a cache that lags.
@@ -163,8 +174,33 @@ async def _made_certain(context: Context, work: Work) -> Work | None:
     seen, plan = work.observed, work.plan.nodes
     if plan.is_settled and not seen.provisioning.misses(seen.claims):
         return work
+    if not fresh and not await is_current(context, work.workspace, work.obj):
+        return None
     closer = await look_closer(context, work.workspace, work.obj, seen, plan, work.target.demand.kind)
-    return None if closer is None else _work(work.workspace, work.obj, work.target, closer, work.wish)
+    return await _without_occupied(context, _seeing(work, closer))
+
+
+async def _without_occupied(context: Context, work: Work) -> Work:
+    """The work without nodes whose GPUs pods of others hold; what is to be taken in their place is looked at in turn.
+
+    Once enough were looked at, the rest counts as occupied until the next look.
+    """
+    fine: set[str] = set()
+    looked_at = 0
+    while unknown := [node for node in work.plan.nodes.take if node.name not in fine]:
+        now = unknown[: MOST_LOOKED_AT - looked_at]
+        occupied = await find_occupied(context, work.workspace, work.target.demand, now)
+        looked_at += len(now)
+        fine |= {node.name for node in now} - occupied
+        left = {node.name for node in unknown} - fine
+        if left:
+            work = _seeing(work, replace(work.observed, occupied=work.observed.occupied | left))
+    return work
+
+
+def _seeing(work: Work, observed: Observed) -> Work:
+    """The work as it is when that is observed."""
+    return _work(work.workspace, work.obj, work.target, observed, work.wish)
 
 
 def _work(workspace: Workspace, obj: Json, target: Target, observed: Observed, wish: Wish) -> Work:

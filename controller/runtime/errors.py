@@ -124,6 +124,8 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     429: Throttled,
 }
 _TOO_NEW: Final = "ResourceVersionTooLarge"
+_PASSING: Final = frozenset({401, 404, 408, 409, 410, 429})
+"""4xx that a later look or another attempt may well answer otherwise."""
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes, *, request: str = "") -> ApiError:
@@ -166,6 +168,14 @@ def is_expired(error: ApiError) -> bool:
     (`ResourceVersionTooLarge`): a restored or lagging replica.
     """
     return isinstance(error, Gone) or any(cause.reason == _TOO_NEW for cause in error.causes)
+
+
+def is_final(error: ApiError) -> bool:
+    """Whether the same request will be refused again until somebody changes object, policy or role.
+
+    Webhooks that deny without a code of their own are answered for with 400, policies with 403, 413 or 422.
+    """
+    return 400 <= error.status < 500 and error.status not in _PASSING
 
 
 def _type_of(code: int, reason: str, wait: float | None) -> type[ApiError]:

@@ -1,6 +1,5 @@
 """`/metrics` over TLS, for those who may see it."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -8,8 +7,9 @@ from typing import Final, TypeAlias
 
 from aiohttp import web
 
-from controller.runtime.connections import Door, Places
+from controller.runtime.connections import Places
 from controller.runtime.gate import Gate, bearer_token
+from controller.runtime.listener import Listener
 from controller.runtime.metrics_certificate import MetricsCertificate
 from controller.runtime.options import Address
 from controller.runtime.probes import CLOSE_SECONDS, metrics_handler
@@ -39,23 +39,11 @@ class MetricsServer:
     """
 
     def __init__(self, address: Address, certificate: MetricsCertificate, gate: Gate) -> None:
-        self.address = address
         self.certificate = certificate
         self._gate = gate
         self._app = web.Application(client_max_size=1024, middlewares=[self._guarded])
         self._app.add_routes([web.get(PATH, metrics_handler, allow_head=False)])
-        self._runner: web.AppRunner | None = None
-        self._door: Door | None = None
-        self._listener: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Listens; `address` then holds the port really used.
-
-        Raises:
-            OSError: the address cannot be bound.
-        """
-        self._runner = web.AppRunner(
+        runner = web.AppRunner(
             self._app,
             access_log=None,
             logger=_silent(),
@@ -63,39 +51,30 @@ class MetricsServer:
             shutdown_timeout=CLOSE_SECONDS,
             lingering_time=CLOSE_SECONDS,
         )
-        await self._runner.setup()
-        assert self._runner.server is not None
         places = Places(CONNECTIONS, CONNECTIONS_SHARE)
-        tls = self.certificate.handshakes.context
-        self._door = Door(tls, self._runner.server, places, patience=PATIENCE_SECONDS, refused=_nothing)
-        loop, host = asyncio.get_running_loop(), self.address.host or None
-        try:
-            self._listener = await loop.create_server(
-                self._door.connection, host, self.address.port, reuse_address=True
-            )
-        except BaseException:
-            await self.stop()
-            raise
-        self._sweeper = asyncio.create_task(self._door.sweep(), name="metrics-sweeper")
-        self.address = Address(self.address.host, int(self._listener.sockets[0].getsockname()[1]))
+        self._listener = Listener("metrics", address, runner, places, patience=PATIENCE_SECONDS, refused=_nothing)
+
+    @property
+    def address(self) -> Address:
+        """Where it listens; once it does, with the port really used."""
+        return self._listener.address
+
+    async def start(self) -> None:
+        """Listens.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        await self._listener.start(self.certificate.handshakes.context)
 
     async def stop(self) -> None:
         """Closes the listener and every connection; answers under way get CLOSE_SECONDS."""
-        if self._listener is not None:
-            self._listener.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-        if self._door is not None:
-            self._door.close()
+        await self._listener.stop()
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Lets nobody further who may not see the metrics, not even to learn which paths there are."""
-        assert self._door is not None
-        self._door.heard(request)
+        self._listener.heard(request)
         token = bearer_token(request.headers.get("Authorization", ""))
         decision = await self._gate.decide(token, request.remote or "")
         if decision.allowed:

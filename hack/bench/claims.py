@@ -49,7 +49,7 @@ class Plan:
     claims: int
     limit: int
     speed: float = 1.0
-    poll: float = 4.0
+    poll: float = 5.0
     idle: float = 300.0
     quiet_seconds: float = 0.0
 

@@ -28,6 +28,8 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 """The issuer of service account tokens, and their default audience."""
 
 _NEVER = "24h"
+_ROOMY = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+"""A young API server holds little, and would collect garbage at every turn: a sixth of its time."""
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -119,7 +121,7 @@ def kube_apiserver(layout: Layout, binaries: Path, port: int, etcd_port: int, ap
         status, text = await api.request("GET", "/readyz")
         return "" if status == 200 else _brief(status, text)
 
-    return Component("kube-apiserver", argv, probe, {"https": port})
+    return Component("kube-apiserver", argv, probe, {"https": port}, _ROOMY)
 
 
 def kube_controller_manager(layout: Layout, binaries: Path, port: int, request: Request) -> Component:

@@ -39,9 +39,14 @@ DEEDS: Final = (
     Deed(CONFIG_MAP, Reason.CATALOG_ENTRY_LEFT_OUT, WARNING, "An entry of `kaito-catalog` cannot be used."),
     Deed(CLAIM, Reason.INSTANCE_GONE, WARNING, "The agent pool or its node vanished; the claim is deleted."),
     Deed(CLAIM, Reason.NODE_UNHEALTHY, WARNING, "The node was not Ready for too long; the claim is deleted."),
-    Deed(CLAIM, Reason.GPUS_NOT_ADVERTISED, WARNING, "The GPUs did not appear in time; the claim is deleted."),
+    Deed(
+        CLAIM,
+        Reason.GPUS_NOT_ADVERTISED,
+        WARNING,
+        "The GPUs did not appear in time, or have gone; the claim is deleted.",
+    ),
     Deed(CLAIM, Reason.EXPIRED, WARNING, "The claim is older than its `expireAfter`; it is deleted."),
-    Deed(CLAIM, Reason.NODE_REPAIR_BLOCKED, WARNING, "A node that is not Ready is kept, and why."),
+    Deed(CLAIM, Reason.NODE_REPAIR_BLOCKED, WARNING, "A node that is not Ready or has lost GPUs is kept, and why."),
     Deed(
         CLAIM, Reason.TERMINATION_GRACE_PERIOD_EXPIRING, WARNING, "The node goes at the time named, with what is on it."
     ),

@@ -86,6 +86,15 @@ FAULTS_OF_CLUSTERS: Final[Mapping[str, Fault]] = MappingProxyType(
             "this team has spent its budget",
             "the policy goes; it is looked at again within 30 s",
         ),
+        "workload-refused": Fault(
+            _REFUSED,
+            "a policy refuses the workload with a code of its own",
+            "a real ValidatingAdmissionPolicy that answers 413",
+            _I,
+            Reason.OBJECT_REFUSED,
+            "no models here",
+            "the policy goes; it is looked at again within 30 s",
+        ),
         "claim-kind-missing": Fault(
             _REFUSED,
             "the cluster does not know the kind of claim asked for",

@@ -1,6 +1,7 @@
 """Values as a dashboard shows them, by Grafana's names for units."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,7 +49,7 @@ def ticks(top: float, most: int = 5, least: float = 0.0) -> tuple[float, ...]:
         most: marks above the zero.
         least: distance of two marks, at least; a power of ten or 0.
     """
-    if top <= 0:
+    if top < sys.float_info.min * most:  # nothing, or so near to it that a mark between would be nothing
         return 0.0, 1.0
     rough = max(top / most, least)
     decade = 10.0 ** math.floor(math.log10(rough))

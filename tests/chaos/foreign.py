@@ -55,9 +55,9 @@ class Foreign:
         return found
 
     def touched(self, calls: list[Call]) -> list[str]:
-        """The changes our programs asked for, successful or not."""
+        """The changes our programs asked for, successful or not; a rehearsal, which stores nothing, is none."""
         names = {(resource.plural, name) for resource, name in self.objects}
-        return [call.text for call in calls if call.writes and (call.resource, call.name) in names]
+        return [call.text for call in calls if call.changes and (call.resource, call.name) in names]
 
 
 def _essence(obj: Json) -> Json:

@@ -53,6 +53,11 @@ NODE_DELETED: Final = _row("node object deleted", GONE, Reason.INSTANCE_GONE)
 POOL_LOST: Final = _row("agent pool removed by somebody else", GONE, Reason.INSTANCE_GONE)
 EVICTED: Final = _row("spot node evicted", GONE, Reason.INSTANCE_GONE)
 STUCK: Final = _row("pool stuck in Deleting", "InstanceTerminating=True", Reason.INSTANCE_TERMINATING)
+NOT_REMOVED: Final = _row(
+    "removal taken by Azure and then failed, asked for again ever more rarely",
+    "InstanceTerminating=Unknown",
+    Reason.REMOVAL_FAILED,
+)
 RESTARTED: Final = _row("cluster stopped and started, provisioner running at first", "Ready=True", Reason.READY)
 RESTARTED_UNSEEN: Final = _row("cluster stopped and started, provisioner down meanwhile", "Ready=True", Reason.READY)
 ASKED_WHILE_STOPPED: Final = _row(
@@ -74,7 +79,7 @@ DELETED_STOPPED: Final = _row(
 
 ROWS: Final = (
     *(NO_QUOTA, ONE_FAMILY, NO_SKU, ALLOCATION, NO_JOIN, NO_GPU, NO_GPU_AGAIN),
-    *(NODE_LOST, NODE_DELETED, POOL_LOST, EVICTED, STUCK),
+    *(NODE_LOST, NODE_DELETED, POOL_LOST, EVICTED, STUCK, NOT_REMOVED),
     *(RESTARTED, RESTARTED_UNSEEN, ASKED_WHILE_STOPPED, THROTTLED, THROTTLE_OVER, CREDENTIALS, GROUP_GONE, FOREIGN),
     *(DELETED_EARLY, DELETED_CREATING, DELETED_FAILED, DELETED_JOINING, DELETED_READY, DELETED_STOPPED),
 )

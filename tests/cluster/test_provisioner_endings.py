@@ -17,6 +17,9 @@ from tests.cluster.provisioner_kit import Bench, bench
 from tests.cluster.provisioner_parts import install_node_claims, run_guarded_pod
 from tests.cluster.provisioner_scenarios import Scenarios
 
+MARK = {"karpenter.sh/do-not-disrupt": "true"}
+"""What every NodeClaim of a Workspace carries, and through it its node."""
+
 
 @pytest.fixture
 async def world(cluster: Cluster, crds: None, client: Client, namespace: str) -> AsyncIterator[Bench]:
@@ -74,7 +77,7 @@ async def test_an_outage_replaces_nobody_and_one_node_that_stays_silent_is_repla
     world: Bench, scenarios: Scenarios
 ) -> None:
     await world.start(repair_deadline="5s")
-    one, other = [await world.ask(), await world.ask()]
+    one, other = [await world.ask(annotations=MARK), await world.ask(annotations=MARK)]
     nodes = [(await world.ready(name)).node_name for name in (one, other)]
     await says(world, "Unknown", *nodes)
     for name in (one, other):

@@ -11,6 +11,7 @@ from controller.api.reasons import Reason
 from controller.api.resources import NODE_CLAIMS
 from controller.runtime.client import Client
 from controller.runtime.errors import Invalid
+from provisioner.times import label_time
 from tests.cluster.harness import Cluster, eventually
 from tests.cluster.provisioner_cloud import make_pool
 from tests.cluster.provisioner_kit import SIZE, Bench, bench
@@ -162,6 +163,27 @@ async def test_a_pool_of_gpu_provisioner_is_adopted_with_its_node(world: Bench) 
     assert world.requests(name, "put_pool") == {}
     await world.delete(name)
     await world.gone(name)
+
+
+async def test_a_live_claim_of_another_class_is_taken_over_with_its_agent_pool(world: Bench) -> None:
+    """KAITO before v0.7 wrote AKSNodeClass, and gpu-provisioner served the claims by their label."""
+    name = "ws0a1b2c3d5"
+    body = claim_body(NODE_CLAIM, name, world.namespace, [SIZE], {})
+    body["spec"]["nodeClassRef"] = {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"}
+    body["metadata"]["finalizers"] = ["karpenter.sh/termination"]
+    claim = await world.client.create(NODE_CLAIMS, body)
+    made = {
+        "karpenter.sh/nodepool": "kaito",
+        **{key: text for key, text in labels_of(claim).items() if key.startswith("kaito.sh/")},
+        "kaito.sh/machine-type": "gpu",
+        "kaito.sh/creation-timestamp": label_time(str(claim["metadata"]["creationTimestamp"])),
+    }
+    make_pool(world, name, {"count": 1, "vmSize": SIZE, "nodeLabels": made, "nodeTaints": ["sku=gpu:NoSchedule"]})
+    await world.start()
+    await world.ready(name)
+    await world.delete(name)
+    await world.gone(name)
+    assert world.requests(name, "put_pool") == {}, "nothing was made anew"
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ FAULTS: Json = {
         {"match": {"operation": "put_pool", "pool": "slow*"}, "hang": True},
         {"match": {"operation": "put_pool", "pool": "early*"}, "reply": {"status": 503}},
         {"match": {"operation": "delete_pool", "pool": "stuck*"}, "hang": True},
+        {"match": {"operation": "delete_pool", "pool": "inuse*"}, "fail": {"cause": "NicInUse", "after_seconds": 1}},
     ],
 }
 
@@ -131,6 +132,7 @@ async def test_what_befalls_one_claim_concerns_no_other(world: Bench, scenarios:
         befalls(scenarios, rows.POOL_LOST, "poolless1"),
         befalls(scenarios, rows.EVICTED, "spot1", **SPOT),
         befalls(scenarios, rows.DELETED_READY, "ready1"),
+        befalls(scenarios, rows.NOT_REMOVED, "inuse1"),
         stays_in_deleting(scenarios, "stuck1"),
         is_deleted(scenarios, rows.DELETED_EARLY, "early1", Reason.CLOUD_UNAVAILABLE),
         is_deleted(scenarios, rows.DELETED_CREATING, "slow1", Reason.AGENT_POOL_CREATING),
@@ -146,7 +148,7 @@ async def test_what_befalls_one_claim_concerns_no_other(world: Bench, scenarios:
     world.scenario()
     left = ("noquota1", "onefam1", "nosku1", "alloc1", "noreg1")
     await asyncio.gather(*map(world.delete, (*left, "foreign1")))
-    await asyncio.gather(*map(world.gone, (*left, "stuck1")))
+    await asyncio.gather(*map(world.gone, (*left, "stuck1", "inuse1")))
     assert world.pools() == {"foreign1"}, "nobody's pool is left but the one that was never ours"
     assert world.requests("foreign1", "delete_pool") == {}
 

@@ -24,12 +24,14 @@ class Account:
 
     Attributes:
         good: pools made that the cloud did not doom to fail.
-        doomed: those it did.
+        late: those of the good ones whose request was carried out when the claim was no longer to live.
+        doomed: pools made that the cloud did doom.
         removals: pools removed.
         wrongs: what should never happen.
     """
 
     good: int = 0
+    late: int = 0
     doomed: int = 0
     removals: int = 0
     wrongs: list[str] = field(default_factory=list)
@@ -73,10 +75,11 @@ class AccountingSimulator(Simulator):
         if operation == "put_pool" and answer.status == 201:
             doomed = self.world.operations[answer.operation].fate != "Succeeded"
             account.doomed, account.good = account.doomed + doomed, account.good + (not doomed)
+            account.late += not (doomed or self._wanted(name))
         elif operation == "put_pool":
             account.wrongs.append(f"a PUT changed the pool while it was {before}")
-        elif operation == "delete_pool" and answer.operation:
-            account.removals += 1
+        elif operation == "delete_pool" and answer.operation and before != "Deleting":
+            account.removals += self.world.operations[answer.operation].fate == "Succeeded"
         if operation in ("delete_pool", "abort_pool") and before in ("Creating", "Succeeded") and self._wanted(name):
             account.wrongs.append(f"{operation} of a pool in state {before} whose claim was to live")
         return answer

@@ -167,6 +167,8 @@ def _rule(chance: random.Random, name: str) -> Json:
             {"fail": {"cause": "AllocationFailed", "after_seconds": 4, "provisioning_error": False}},
             {"cancel": {"after_seconds": 4}},
         ]
+    if operation == "delete_pool":
+        effects += [{"fail": {"cause": "ScopeLocked", "after_seconds": 1}}, {"cancel": {"after_seconds": 1}}]
     return {"name": name, "match": {"operation": operation}, "times": chance.randint(1, 2), **chance.choice(effects)}
 
 
@@ -219,7 +221,7 @@ def wrongs(made: Cell, plan: Plan) -> str:
     for name, account in made.cloud.accounts.items():
         found += [f"{name}: {wrong}" for wrong in account.wrongs]
         pools = account.good + account.doomed
-        if account.good > 1:
+        if account.good - account.late > 1:  # a request on its way may arrive when the first pool is already gone
             found.append(f"{name}: more than one good pool was made: {account}")
         if account.removals != pools:
             found.append(f"{name}: not every pool was removed once: {account}")

@@ -103,8 +103,10 @@ async def _gpu_held(place: Place) -> None:
     node = await place.node()
     limits = {"limits": {"nvidia.com/gpu": "1"}}
     containers = [{"name": "theirs", "image": "registry.example.com/theirs:1", "resources": limits}]
-    await place.create(PODS, metadata={"name": "theirs"}, spec={"nodeName": node, "containers": containers})
     await place.order()
+    await place.until_ready()
+    await place.create(PODS, metadata={"name": "theirs"}, spec={"nodeName": node, "containers": containers})
+    await _pods_anew(place)
 
 
 def _unplaced(place: Place) -> bool:

@@ -5,6 +5,7 @@ from controller.api.json import Json
 from controller.api.resources import (
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
+    DEPLOYMENTS,
     MACHINES,
     SERVICES,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
@@ -25,6 +26,7 @@ BINDINGS = Resource(
 )
 _WEBHOOK = "services.example.com"
 _SPENT = "this team has spent its budget"
+_NO_MODELS = "no models here"
 HOUSE_MODEL = "house-model"
 _CATALOG = f"presets:\n- name: phi-3-mini-128k-instruct\n  aliases: [{HOUSE_MODEL}]\n"
 
@@ -65,9 +67,24 @@ async def _no_machines(place: Place) -> None:
     await place.order()
 
 
-async def _machines(place: Place) -> None:
+async def _no_policy(place: Place) -> None:
     await place.client.delete(BINDINGS, place.namespace)
     await place.client.delete(POLICIES, place.namespace)
+
+
+async def _no_deployment(place: Place) -> None:
+    rule = {"apiGroups": ["apps"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["deployments"]}
+    here = {"matchLabels": {"kubernetes.io/metadata.name": place.namespace}}
+    denial = {"expression": "false", "message": _NO_MODELS, "reason": "RequestEntityTooLarge"}
+    constraints = {"resourceRules": [rule], "namespaceSelector": here}
+    await place.create(POLICIES, spec={"matchConstraints": constraints, "validations": [denial]})
+    await place.create(BINDINGS, spec={"policyName": place.namespace, "validationActions": ["Deny"]})
+    pod = {"metadata": {"labels": {"app": "probe"}}, "spec": {"containers": [{"name": "probe", "image": "probe"}]}}
+    spec = {"selector": {"matchLabels": {"app": "probe"}}, "template": pod}
+    probe = {"metadata": {"name": "probe", "namespace": place.namespace}, "spec": spec}
+    await _until_refused(place, DEPLOYMENTS, probe, _NO_MODELS)
+    await place.node()
+    await place.order()
 
 
 async def _webhook_away(place: Place) -> None:
@@ -122,7 +139,8 @@ async def _withdrawn(place: Place) -> None:
 
 
 INJECTIONS = {
-    "claim-refused": Injection(_no_machines, _machines),
+    "claim-refused": Injection(_no_machines, _no_policy),
+    "workload-refused": Injection(_no_deployment, _no_policy),
     "webhook-away": Injection(_webhook_away, _webhook_gone),
     "claim-kind-missing": Injection(_no_definition, _definition),
     "preset-withdrawn": Injection(_withdrawn, _house_model),

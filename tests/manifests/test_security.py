@@ -105,6 +105,19 @@ def test_every_program_has_a_budget_and_a_policy_of_its_own(folder: str) -> None
     assert protected == {name for name, count in replicas.items() if count > 1}
 
 
+API_SERVER_PORTS = {443, 6443, 8443, 16443}
+"""Where API servers listen: managed ones and kubeadm's, minikube's, MicroK8s's."""
+
+
+@installations
+def test_every_program_reaches_names_and_the_api_server_wherever_it_listens_and_little_else(folder: str) -> None:
+    for policy in of_kind(build(folder), "NetworkPolicy"):
+        anywhere = [rule["ports"] for rule in policy["spec"]["egress"] if "to" not in rule]
+        reached = {(each["protocol"], each["port"]) for ports in anywhere for each in ports}
+        wanted = {("UDP", 53), ("TCP", 53), *(("TCP", port) for port in API_SERVER_PORTS)}
+        assert reached == wanted, policy["metadata"]["name"]
+
+
 @installations
 def test_admission_asks_about_living_workspaces_and_nothing_else(folder: str) -> None:
     objects = build(folder)

@@ -54,6 +54,9 @@ _REASONS: Final[dict[str, tuple[str, ...]]] = {
     _OWNED: tuple(f"{PROVISIONER} update {kind}/finalizers.karpenter.sh" for kind in ("machines", "nodeclaims")),
     "a claim whose making went unanswered is looked up": (f"{CONTROLLER} get machines.karpenter.sh",),
     "a node is read once more before it is let go, where it changed meanwhile": (f"{CONTROLLER} get nodes",),
+    "a Workspace is read once more before its nodes change, unless it was written just then": (
+        f"{CONTROLLER} get workspaces.kaito.sh",
+    ),
     "pods that wait are asked about": (f"{CONTROLLER} list events.events.k8s.io",),
     "of the revisions of a Workspace the oldest go, after ten": (f"{CONTROLLER} delete controllerrevisions.apps",),
     "a claim whose node or pool vanished is deleted, to be made anew": (f"{PROVISIONER} delete machines.karpenter.sh",),

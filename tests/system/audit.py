@@ -24,11 +24,18 @@ class Call:
     code: int
     moment: float
     """When the answer was complete, in seconds since the epoch."""
+    rehearsed: bool
+    """Whether it was to store nothing."""
 
     @property
     def writes(self) -> bool:
         """Whether it asks for a change, renewals of Leases aside."""
         return self.verb in _WRITES and self.resource != "leases"
+
+    @property
+    def changes(self) -> bool:
+        """The same of what is stored."""
+        return self.writes and not self.rehearsed
 
     @property
     def text(self) -> str:
@@ -67,6 +74,7 @@ def _parse(entry: Json) -> Call:
         name=str(target.get("name") or ""),
         code=int((entry.get("responseStatus") or {}).get("code") or 0),
         moment=moment(str(entry["stageTimestamp"])),
+        rehearsed="dryRun=All" in str(entry["requestURI"]),
     )
 
 

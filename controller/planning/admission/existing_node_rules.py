@@ -10,7 +10,7 @@ from controller.catalog import Sku
 from controller.planning.admission.findings import Finding, Rule, Subject, Trigger
 from controller.planning.admission.fit_rules import place, sliced, too_small
 from controller.planning.counts import nodes_wanted
-from controller.planning.node_facts import NodeFacts, Unknown, sizes_of
+from controller.planning.node_facts import NodeFacts, Unknown, kind_of, sizes_of
 from controller.planning.sizing import fit
 from controller.planning.sizing.verdict import count as counted
 
@@ -76,7 +76,7 @@ def _unknown(node: NodeFacts, missing: Unknown) -> Problem:
 def _different(sizes: Sequence[tuple[NodeFacts, Sku]]) -> Problem | None:
     first, reference = sizes[0]
     for node, size in sizes[1:]:
-        if _kind(size) != _kind(reference):
+        if kind_of(size) != kind_of(reference):
             what = f"{_SELECTOR} selects nodes with different GPUs"
             one, other = (
                 f"{quote(each.name, _NAME_LENGTH)} has {_gpus(of)}" for each, of in ((first, reference), (node, size))
@@ -84,10 +84,6 @@ def _different(sizes: Sequence[tuple[NodeFacts, Sku]]) -> Problem | None:
             fixes = ("select nodes of one kind, for example by a label of their pool", "set resource.instanceType")
             return Problem(Reason.NODES_DIFFER, _SELECTOR, what, f"{one}, {other}", fixes)
     return None
-
-
-def _kind(size: Sku) -> tuple[str, int, float | None]:
-    return size.gpu_model, size.gpu_count, size.gpu_memory_gib
 
 
 def _gpus(size: Sku) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from controller.api.json import Json
 from controller.api.workspace import AdapterSpec, Runtime, Workspace
+from controller.planning.rendering.parts import literal
 from controller.planning.rendering.pulling import SCRATCH, key_mounts, key_volumes, pull_container
 
 ADAPTERS_PATH: Final = "/mnt/adapter"
@@ -41,11 +42,20 @@ class Adapters:
 
     def strengths(self, runtime: Runtime) -> list[Json]:
         """Variables with the strengths, each named like its adapter; only Transformers merges by strength."""
+        return [{"name": name, "value": value} for name, value in self._weighed(runtime) if not name[:1].isdigit()]
+
+    def launcher(self, runtime: Runtime) -> list[str]:
+        """What goes before the server's command: it sets the variables that a pod may not name.
+
+        Before Kubernetes 1.32 the name of a variable may not begin with a digit, as names of adapters may.
+        """
+        found = [f"{name}={literal(value)}" for name, value in self._weighed(runtime) if name[:1].isdigit()]
+        return ["env", *found] if found else []
+
+    def _weighed(self, runtime: Runtime) -> list[tuple[str, str]]:
         if runtime is not Runtime.TRANSFORMERS:
             return []
-        return [
-            {"name": spec.source.name, "value": spec.strength} for spec in self.specs if spec.source and spec.strength
-        ]
+        return [(spec.source.name, spec.strength) for spec in self.specs if spec.source and spec.strength]
 
 
 def render_adapters(workspace: Workspace) -> Adapters:

@@ -1,8 +1,9 @@
 """Pods of one model that was cut into pieces beforehand: one process for each, all started together by torchrun.
 
 The pods find one another at the first of them. Where the processes number themselves, as they do here, they do so by
-their hosts' names, so that the first pod is the one that serves. Source: kaito-project/kaito v0.4.5 `presets/models`
-and PyTorch's elastic launch.
+their hosts' names, so that the first pod is the one that serves. Unless told otherwise they give up after 60 s without
+the first of them and after 600 s without the others. Source: kaito-project/kaito v0.4.5 `presets/models`, PyTorch's
+elastic launch and its rendezvous `c10d`.
 """
 
 from dataclasses import replace
@@ -12,12 +13,12 @@ from controller.api.json import Json
 from controller.api.workspace import Workspace
 from controller.planning.rendering.names import leader_address
 from controller.planning.rendering.parts import INDEX, pod_index
-from controller.planning.rendering.serving import PERIOD_SECONDS
+from controller.planning.rendering.serving import JOIN_SECONDS, PERIOD_SECONDS, startup_failures
 from controller.planning.target import Serving
 
 RENDEZVOUS_PORT: Final = 29500
 
-_PROBES: Final = ("startupProbe", "livenessProbe", "readinessProbe")
+_PROBES: Final = ("livenessProbe", "readinessProbe")
 
 _SERVES: Final = f"""[ "${INDEX}" = 0 ] || exit 0
 exec python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' "$1"
@@ -38,6 +39,7 @@ def piece_member(workspace: Workspace, serving: Serving, server: Json) -> Json:
         "master_port": str(RENDEZVOUS_PORT),
         "rdzv_id": workspace.uid,
         "rdzv_endpoint": f"{leader}:{RENDEZVOUS_PORT}",
+        "rdzv_conf": f"join_timeout={JOIN_SECONDS},read_timeout={JOIN_SECONDS}",
     }
     address = f"http://127.0.0.1:{serving.preset.port}{serving.preset.health_path}"
     serves = {
@@ -49,5 +51,6 @@ def piece_member(workspace: Workspace, serving: Serving, server: Json) -> Json:
         **server,
         "command": list(replace(spec, launch_params=launch).argv()),
         "env": [pod_index(), *server.get("env", [])],
+        "startupProbe": {**serves, "failureThreshold": startup_failures(serving.preset, joins=True)},
         **{probe: {**serves, "failureThreshold": server[probe]["failureThreshold"]} for probe in _PROBES},
     }

@@ -35,17 +35,24 @@ PERIOD_SECONDS: Final = 10
 PULL_SECONDS: Final = 1800
 """How long a pod may take until its server is started: placing it and pulling images of tens of GiB."""
 
+JOIN_SECONDS: Final = 2 * PULL_SECONDS
+"""How long pods that serve one copy together wait for one another: the last may need a new node, and pulls there."""
+
 OLD_POD_FIRST: Final[Json] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 """The old pod goes before the new one comes: the only GPUs are taken until then."""
 
 
 def render_deployment(workspace: Workspace, serving: Serving, demand: NodeDemand) -> Json:
-    """The Deployment that serves the preset on as many nodes as are asked for."""
+    """The Deployment that serves the preset on as many nodes as are asked for.
+
+    What is stated empty here and below is what would stop it if somebody added it: an apply takes it away again.
+    """
     return make_object(
         DEPLOYMENTS,
         workspace,
         {
             "replicas": demand.count,
+            "paused": False,
             "progressDeadlineSeconds": PULL_SECONDS + startup_failures(serving.preset) * PERIOD_SECONDS,
             "selector": {"matchLabels": owned_labels(workspace)},
             "strategy": OLD_POD_FIRST,
@@ -59,6 +66,7 @@ def render_pod(workspace: Workspace, serving: Serving, demand: NodeDemand) -> Js
     adapters = render_adapters(workspace)
     spec: Json = {
         **POD_BASICS,
+        "nodeSelector": {},
         "affinity": own_nodes(workspace),
         "tolerations": tolerations(demand.gpu_resource),
         "containers": [_container(workspace, serving, demand, adapters)],
@@ -71,9 +79,14 @@ def render_pod(workspace: Workspace, serving: Serving, demand: NodeDemand) -> Js
     return {"metadata": {"labels": owned_labels(workspace)}, "spec": {**spec, **without_empty(optional)}}
 
 
-def startup_failures(preset: Preset) -> int:
-    """How often the startup probe may fail before the model counts as stuck."""
-    return preset.readiness_timeout_minutes * 60 // PERIOD_SECONDS
+def startup_failures(preset: Preset, *, joins: bool = False) -> int:
+    """How often the startup probe may fail before the model counts as stuck.
+
+    Args:
+        preset: the model.
+        joins: whether its pods wait for one another before they load it.
+    """
+    return (preset.readiness_timeout_minutes * 60 + (JOIN_SECONDS if joins else 0)) // PERIOD_SECONDS
 
 
 def _container(workspace: Workspace, serving: Serving, demand: NodeDemand, adapters: Adapters) -> Json:
@@ -84,7 +97,8 @@ def _container(workspace: Workspace, serving: Serving, demand: NodeDemand, adapt
     container: Json = {
         "name": workspace.name,
         "image": own_image(workspace.preset) or preset.image_reference,
-        "command": server_command(serving, adapters=adapters.count),
+        "command": [*adapters.launcher(runtime), *server_command(serving, adapters=adapters.count)],
+        "args": [],
         "ports": [{"name": "http", "containerPort": preset.port, "protocol": "TCP"}],
         "resources": whole_node(demand),
         "startupProbe": {**_probe(preset), "failureThreshold": startup_failures(preset)},

@@ -21,6 +21,7 @@ def render_template(workspace: Workspace, work: Templated, demand: NodeDemand) -
     metadata = {**metadata_of(template), "labels": {**labels_of(template), **owned_labels(workspace)}}
     spec = {
         **wished,
+        "nodeSelector": wished.get("nodeSelector") or {},
         "affinity": own_nodes(workspace, wished.get("affinity")),
         "tolerations": _tolerations(wished, demand),
     }
@@ -29,6 +30,7 @@ def render_template(workspace: Workspace, work: Templated, demand: NodeDemand) -
         workspace,
         {
             "replicas": demand.count,
+            "paused": False,
             "progressDeadlineSeconds": PULL_SECONDS + START_SECONDS,
             "selector": {"matchLabels": owned_labels(workspace)},
             "strategy": OLD_POD_FIRST,

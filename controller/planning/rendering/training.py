@@ -1,6 +1,8 @@
 """The Job that tunes a model: data in, one training run on one node, the adapter out.
 
-Everything the run depends on stands in the Job, so that nothing that is edited meanwhile changes a run half way.
+Everything the run depends on stands in the Job, so that nothing that is edited meanwhile changes a run half way. The
+training itself has no time limit, as in KAITO: nobody but its user knows how long it takes, and a run that is ended has
+nothing to show for it. What comes before and after it has limits of its own.
 """
 
 from dataclasses import replace
@@ -36,9 +38,6 @@ INTENT: Final = "kaito.sh/training-intent"
 DOCUMENT: Final = "kaito.sh/training-config"
 """Annotation of the pod that holds the configuration file."""
 
-MAX_SECONDS: Final = 7 * 24 * 3600
-"""How long a run may take with all its attempts, in seconds; a GPU is not kept for ever by a run that hangs."""
-
 RETRIES: Final = 2
 """How often a failed run is tried again."""
 
@@ -65,7 +64,6 @@ def render_training(workspace: Workspace, work: Training, demand: NodeDemand) ->
         workspace,
         {
             "backoffLimit": RETRIES,
-            "activeDeadlineSeconds": MAX_SECONDS,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules(workspace, results)},
             "template": {"metadata": metadata, "spec": _pod(workspace, work, demand, data, results)},

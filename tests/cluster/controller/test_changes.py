@@ -1,7 +1,7 @@
 """What people do to a Workspace's surroundings, and clocks that are wrong: it comes back, or goes, all the same."""
 
 from controller.api import labels
-from controller.api.json import annotations_of, labels_of, uid_of
+from controller.api.json import Json, annotations_of, labels_of, uid_of
 from controller.api.resources import DEPLOYMENTS, NAMESPACES, NODES, SERVICES, WORKSPACES
 from controller.planning.rendering import APPLIED_HASH
 from controller.runtime.errors import NotFound
@@ -62,6 +62,30 @@ async def test_what_was_taken_off_our_objects_by_hand_is_put_back(stage: Stage) 
         await stage.until(whole)
     found = await stage.client.get(DEPLOYMENTS, NAME, namespace=stage.namespace)
     assert labels.ADOPTED not in annotations_of(found), "it was never KAITO's"
+    await until_ready(stage)
+
+
+async def test_what_was_added_to_our_objects_by_hand_and_stops_them_is_taken_away(stage: Stage) -> None:
+    await stage.node()
+    await stage.workspace()
+    await until_ready(stage)
+    written = {kind: await stage.client.get(kind, NAME, namespace=stage.namespace) for kind in OBJECTS}
+    pod = "/spec/template/spec"
+    for kind, path, value in (
+        (SERVICES, "/spec/selector/v", "2"),
+        (DEPLOYMENTS, "/spec/paused", True),
+        (DEPLOYMENTS, f"{pod}/nodeSelector", {"v": "2"}),
+        (DEPLOYMENTS, f"{pod}/tolerations/-", {"key": "v", "operator": "Exists"}),
+        (DEPLOYMENTS, f"{pod}/containers/0/args", ["--port=1"]),
+    ):
+        added: Json = {"op": "add", "path": path, "value": value}
+        await stage.client.json_patch(kind, NAME, [added], namespace=stage.namespace)
+
+    async def as_written() -> str:
+        found = {kind: await stage.client.get(kind, NAME, namespace=stage.namespace) for kind in OBJECTS}
+        return str([found[kind]["spec"] for kind in OBJECTS if found[kind]["spec"] != written[kind]["spec"]] or "")
+
+    await stage.until(as_written)
     await until_ready(stage)
 
 

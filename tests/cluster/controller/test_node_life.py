@@ -11,6 +11,7 @@ import pytest
 from controller.api import labels
 from controller.api.conditions import conditions_of
 from controller.api.json import Json, labels_of, name_of, uid_of
+from controller.api.reasons import Reason
 from controller.api.resources import MACHINES, NODES, PODS, WORKSPACES
 from controller.planning.inherited import ORDINAL
 from tests.cluster.controller import kaito
@@ -183,6 +184,25 @@ async def test_a_node_many_want_serves_one_after_the_other(stage: Stage) -> None
         owner = labels_of(await stage.client.get(NODES, node))[labels.WORKSPACE_UID]
         await stage.client.delete(WORKSPACES, waiting.pop(owner), namespace=stage.namespace)
     assert await stage.machines() == []
+
+
+async def test_a_node_whose_gpu_somebody_elses_pod_holds_is_passed_over(stage: Stage) -> None:
+    in_use, free = await stage.node("-a"), await stage.node("-b")
+    held = {"limits": {labels.NVIDIA_GPU: "1"}}
+    body = {
+        "metadata": {"name": "theirs", "namespace": stage.namespace},
+        "spec": {"nodeName": in_use, "containers": [{"name": "job", "image": "job", "resources": held}]},
+    }
+    await stage.client.create(PODS, body)
+    await stage.workspace(count=2, annotations={labels.NODE_SOURCE: "existing"})
+    told = await stage.until_reason("ResourceReady", Reason.NODES_MISSING)
+    assert told.message.startswith("1 of 2 nodes found")
+    assert told.message.endswith(f"pods of others hold the GPUs of {in_use}")
+    assert labels_of(await stage.client.get(NODES, free))[labels.WORKSPACE_UID]
+    assert labels.WORKSPACE_UID not in labels_of(await stage.client.get(NODES, in_use))
+    third = await stage.node("-c")
+    await stage.until_condition("ResourceReady", lambda found: found.status == "True")
+    assert sorted((await stage.get())["status"]["workerNodes"]) == [free, third]
 
 
 async def test_preferred_nodes_are_used_before_others(stage: Stage) -> None:

@@ -55,6 +55,10 @@ def test_ticks_are_few_even_and_reach_the_largest_value(top: float) -> None:
     assert all(math.isclose(step, steps[0], rel_tol=1e-6) for step in steps)
 
 
+def test_what_is_almost_nothing_is_marked_like_nothing() -> None:
+    assert ticks(5e-324) == ticks(0.0) == (0.0, 1.0)
+
+
 def test_axes_are_marked_in_the_units_own_steps() -> None:
     assert marks(1.0, "short", whole=True) == (0, 1)
     assert marks(0.9, "short", whole=False) == pytest.approx((0, 0.2, 0.4, 0.6, 0.8, 1.0))

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api import labels
-from controller.api.claims import CLAIM_KINDS, MACHINE, NODE_CLAIM, ClaimKind, NodeClass, parse_claim
+from controller.api.claims import (
+    CLAIM_KINDS,
+    DEFAULT_NODE_CLASS,
+    MACHINE,
+    NODE_CLAIM,
+    ClaimKind,
+    NodeClass,
+    parse_claim,
+)
 from controller.planning.claims import Order, claim_name, free_ordinals, render_claim
 from provisioner.claims import claim_is_ours
 from provisioner.offerings import Place
@@ -76,9 +84,33 @@ def test_a_node_claim_asks_for_what_any_provisioner_of_karpenter_core_reads() ->
     assert read.labels["karpenter.azure.com/aksnodeclass"] == "gpu"
     assert read.labels[labels.NODE_POOL] == "kaito"
     assert read.annotations == {labels.DO_NOT_DISRUPT: "true"}
-    assert read.requests == {"storage": "88Gi"}
     assert [taint.text for taint in read.taints] == ["sku=gpu:NoSchedule"]
     assert obj["spec"]["expireAfter"] == "Never", "by default Karpenter replaces a node after 30 days"
+
+
+@pytest.mark.parametrize(
+    ("node_class", "disk"),
+    [
+        (DEFAULT_NODE_CLASS, "storage"),
+        (NodeClass("karpenter.azure.com", "AKSNodeClass", "default"), "ephemeral-storage"),
+        (NodeClass("karpenter.k8s.aws", "EC2NodeClass", "default"), "ephemeral-storage"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else each.group,
+)
+def test_the_spec_of_a_node_claim_speaks_to_the_provisioner_of_its_class(node_class: NodeClass, disk: str) -> None:
+    order = replace(ORDER, kind=NODE_CLAIM, node_class=node_class)
+    assert render_claim(workspace(), 0, order)["spec"] == {
+        "nodeClassRef": {"group": node_class.group, "kind": node_class.kind, "name": "default"},
+        "expireAfter": "Never",
+        "requirements": [
+            {"key": labels.INSTANCE_TYPE, "operator": "In", "values": [V100]},
+            {"key": labels.NODE_POOL, "operator": "In", "values": ["kaito"]},
+            {"key": labels.ARCH, "operator": "In", "values": ["amd64"]},
+            {"key": labels.OS, "operator": "In", "values": ["linux"]},
+        ],
+        "resources": {"requests": {disk: "88Gi"}},
+        "taints": [{"key": "sku", "value": "gpu", "effect": "NoSchedule"}],
+    }, "Karpenter's core makes a node only of an instance type that has all that is asked for"
 
 
 @pytest.mark.parametrize("kind", CLAIM_KINDS, ids=lambda kind: kind.resource.kind)

@@ -34,7 +34,28 @@ def test_a_missing_field_is_a_difference(wanted: dict[str, Any]) -> None:
         ({"replicas": 2}, {"replicas": 1}, False),
         ([{"port": 80}, {"port": 29500}], [{"port": 29500}, {"port": 80}], True),
         ("text", {"a": 1}, False),
+        ({"tolerations": [{"key": "a"}, {"key": "b"}]}, {"tolerations": [{"key": "a"}]}, False),
+        ({"matchExpressions": [{"key": "a"}, {"key": "b"}]}, {"matchExpressions": [{"key": "b"}]}, False),
     ],
 )
 def test_lists_of_named_entries_may_hold_others_and_plain_lists_may_not(live: Any, wanted: Any, same: bool) -> None:
     assert covers(live, wanted) is same
+
+
+@pytest.mark.parametrize(
+    ("field", "stated", "added"),
+    [
+        ("selector", {"app": "phi"}, {"app": "phi", "v": "2"}),
+        ("nodeSelector", {}, {"v": "2"}),
+        ("nodeSelectorTerms", [{"matchExpressions": []}], [{"matchExpressions": [], "matchFields": [{"key": "v"}]}]),
+        ("args", [], ["--port=1"]),
+        ("paused", False, True),
+    ],
+)
+def test_what_is_stated_whole_holds_nothing_else_and_is_not_stored_where_it_is_empty(
+    field: str, stated: Any, added: Any
+) -> None:
+    assert not covers({field: added}, {field: stated}), "an entry somebody added would stay for ever"
+    assert covers({field: stated} if stated else {}, {field: stated}), "it would be written again and again"
+    if stated:
+        assert not covers({}, {field: stated})

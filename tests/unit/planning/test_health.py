@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.api import labels
 from controller.api.json import Json
 from controller.api.messages import Problem
 from controller.api.reasons import Reason
+from controller.api.workspace import parse_workspace
 from controller.planning.node_plan import plan_nodes
 from controller.planning.observed import Observed
+from controller.planning.pausing import paused_status
 from controller.planning.status import blocked_conditions, conditions_for, render_status
 from hack.crds.schema import workspace_schema
 from tests.unit.planning.builders import claim, demand, node, workspace, workspace_object
@@ -60,6 +63,11 @@ def leaving(obj: Json) -> Json:
     return {**obj, "metadata": {**obj["metadata"], "deletionTimestamp": NOW}}
 
 
+def paused(obj: Json) -> Json:
+    found = {**obj, "metadata": {**obj["metadata"], "annotations": {labels.PAUSED: "true"}}}
+    return {**found, "status": paused_status(parse_workspace(found), found, now=NOW)}
+
+
 READY = seen(replace(NODES, objects=server(1)))
 QUOTA = Observed(claims=(claim(OWNER, 0, message="0 vCPUs left"),))
 CASES = {
@@ -73,6 +81,11 @@ CASES = {
     "served once": (seen(replace(NODES, objects=server(0)), state="Ready"), "InProgress", "Degraded"),
     "changed since": (changed(READY), "InProgress", "Progressing"),
     "goes away": (leaving(READY), "Terminating", "Progressing"),
+    "paused while it serves": (paused(READY), "Current", "Suspended"),
+    "paused, then changed": (paused(changed(READY)), "Current", "Suspended"),
+    "paused, then changed this moment": (changed(paused(READY)), "InProgress", "Suspended"),
+    "paused before the first look": (paused(workspace_object()), "InProgress", "Suspended"),
+    "paused and goes away": (leaving(paused(READY)), "Terminating", "Progressing"),
 }
 
 

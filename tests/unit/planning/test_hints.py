@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.planning.hints import Question, answer, questions, recheck
@@ -99,3 +101,15 @@ def test_a_refusal_of_pods_is_passed_on_and_what_passes_is_not() -> None:
     assert "exceeded quota" in found.message
     passing = event("FailedMount", "MountVolume.SetUp failed: failed to sync configmap cache: timed out")
     assert answer(QUESTION, [passing]) is None, "every new node says so for a moment"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "left"),
+    [({"deletionTimestamp": "2026-01-05T10:00:00Z"}, 35), ({"creationTimestamp": "2026-01-05T10:00:00Z"}, 3575)],
+    ids=["one that is to end", "one that is to start"],
+)
+def test_a_pod_whose_time_runs_out_is_looked_at_when_it_has(metadata: Json, left: float) -> None:
+    found = {"metadata": {"name": "phi-0", **metadata}, "status": {}}
+    moment = read("2026-01-05T10:00:25Z")
+    assert moment is not None
+    assert recheck(Observed(objects={("StatefulSet", "phi"): workload()}, pods=(found,), now=moment)) == left

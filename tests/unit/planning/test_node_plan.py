@@ -12,7 +12,7 @@ from controller.api.conditions import FALSE, TRUE, Condition
 from controller.api.json import Json
 from controller.api.reasons import Reason
 from controller.planning.moments import written
-from controller.planning.node_plan import plan_nodes
+from controller.planning.node_plan import OCCUPIED_AGAIN, plan_nodes
 from controller.planning.observed import Node, Observed
 from controller.planning.provisioning import STALLED_AFTER, Provisioning
 from tests.unit.planning.builders import GPU, V100, claim, demand, node, workspace
@@ -216,6 +216,16 @@ def test_a_node_that_never_becomes_usable_is_not_bought_again_without_end() -> N
         assert plan_nodes(OWNER, demand(1), tried).delete == deleted, f"after {failures} failures"
 
 
+def test_a_node_without_its_gpus_is_its_provisioners_alone_to_replace() -> None:
+    late = Condition(MACHINE.initialized, FALSE, Reason.INITIALIZATION_TIMEOUT, "no GPU is advertised")
+    kept = claim(OWNER, 0, conditions={MACHINE.initialized: late}, node_name="n")
+    bare = node("n", of=OWNER, made_for=0, allocatable={GPU: "0"})
+    assert plan_nodes(OWNER, demand(1), Observed(claims=(kept,), nodes=(bare,), now=NOW)).is_settled
+    for other in (replace(bare, ready=False), replace(bare, taints=(Taint("example.com/starting", "", "NoSchedule"),))):
+        plan = plan_nodes(OWNER, demand(1), Observed(claims=(kept,), nodes=(other,), now=NOW))
+        assert plan.delete == (kept,), "what else keeps a node from being usable may not be so with the next"
+
+
 def test_within_the_pause_a_free_node_is_taken_all_the_same() -> None:
     failed = Provisioning(4, written(NOW))
     plan = plan_nodes(OWNER, demand(1), Observed(nodes=(node("n"),), provisioning=failed, now=NOW))
@@ -382,3 +392,19 @@ def test_a_node_of_the_control_plane_is_taken_only_where_its_taint_was_lifted() 
     guarded = replace(lifted, name="guarded", taints=(Taint(role, "", "NoSchedule"),))
     plan = plan_nodes(OWNER, demand(2), Observed(nodes=(guarded, lifted)))
     assert [each.name for each in plan.take] == ["lifted"]
+
+
+def test_a_node_whose_gpus_pods_of_others_hold_is_passed_over_and_looked_at_again() -> None:
+    one = Observed(nodes=(node("a"), node("b")), occupied=frozenset({"a"}))
+    plan = plan_nodes(OWNER, demand(1), one)
+    assert ([each.name for each in plan.take], plan.create, plan.recheck) == (["b"], (), None)
+    both = replace(one, occupied=frozenset({"a", "b"}))
+    bought = plan_nodes(OWNER, demand(1), both)
+    assert (bought.take, bought.create) == ((), (0,))
+    waiting = plan_nodes(OWNER, demand(1, provision=False), both)
+    assert (waiting.is_settled, waiting.recheck) == (True, OCCUPIED_AGAIN), "no watch tells of the pods of others"
+    bad = replace(seen(node("n", of=OWNER, ready=False), node("a")), occupied=frozenset({"a"}))
+    kept = plan_nodes(OWNER, demand(1, provision=False), bad)
+    assert (kept.is_settled, kept.recheck) == (True, OCCUPIED_AGAIN)
+    home = replace(one, nodes=(node("a"),), pods=(pod("a"),))
+    assert [each.name for each in plan_nodes(OWNER, demand(1), home).take] == ["a"], "our pods have them"

@@ -12,6 +12,7 @@ from controller.planning.moments import written
 from controller.planning.node_plan import plan_nodes
 from controller.planning.nodes import NodePlan
 from controller.planning.observed import Node, Observed
+from controller.planning.provisioning import Provisioning
 from tests.unit.planning.builders import GPU, claim, demand, node
 from tests.unit.planning.test_node_plan import BAD, NOW, OWNER, pod
 
@@ -106,6 +107,15 @@ def test_claims_that_cannot_be_deleted_are_not_followed_by_ever_more() -> None:
 def test_a_deletion_that_takes_its_time_holds_nothing_up(claims: tuple[Claim, ...]) -> None:
     plan = plan_nodes(OWNER, demand(1), Observed(claims=claims, now=NOW))
     assert (plan.create, plan.held, plan.waits_for) == ((len(claims),), 0, ())
+
+
+def test_a_deletion_that_may_yet_get_stuck_is_looked_at_again_when_it_does() -> None:
+    leaving = stuck(2, NOW - timedelta(minutes=10))
+    failed = Provisioning(9, written(NOW))
+    waiting = plan_nodes(OWNER, demand(1), Observed(claims=leaving, provisioning=failed, now=NOW))
+    assert (waiting.waits_for, waiting.recheck) == ((), 300.0), "the pause alone would be longer"
+    then = Observed(claims=leaving, provisioning=failed, now=NOW + timedelta(minutes=5))
+    assert plan_nodes(OWNER, demand(1), then).waits_for == leaving
 
 
 def test_free_nodes_are_taken_while_claims_are_stuck() -> None:

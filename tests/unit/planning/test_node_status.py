@@ -2,13 +2,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.api.claims import CLAIM_KINDS, ClaimKind
 from controller.api.conditions import Condition
+from controller.api.reasons import Reason
 from controller.planning.moments import written
 from controller.planning.node_plan import plan_nodes
 from controller.planning.observed import Observed
 from controller.planning.provisioning import STALLED_AFTER, Provisioning
 from controller.planning.status import conditions_for
-from tests.unit.planning.builders import claim, demand, workspace
+from tests.unit.planning.builders import claim, demand, node, workspace
 
 OWNER = workspace()
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
@@ -56,6 +58,17 @@ def test_claims_nobody_uses_are_told_with_what_people_can_do() -> None:
         " it, or set its label kaito.sh/workspace-uid to the UID of this Workspace, which then uses it"
     )
     assert not any("ws0a1b2c3d4" in each.message for each in others), "once is enough"
+
+
+@pytest.mark.parametrize("kind", CLAIM_KINDS, ids=lambda kind: kind.resource.kind)
+def test_a_node_whose_gpus_do_not_come_calls_people_in_the_words_of_its_claim(kind: ClaimKind) -> None:
+    late = Condition(kind.initialized, kind.hindered, Reason.INITIALIZATION_TIMEOUT, "node n shows 0 of 1 GPU")
+    kept = claim(OWNER, 0, kind=kind, conditions={kind.initialized: late}, node_name="n")
+    observed = Observed(claims=(kept,), nodes=(node("n", of=OWNER, made_for=0, allocatable={}),), now=NOW)
+    asked = demand(1, kind=kind)
+    found = {each.type: each for each in conditions_for(OWNER, asked, plan_nodes(OWNER, asked, observed), observed)}
+    assert found["ResourceReady"].reason == found["Stalled"].reason == "InitializationTimeout"
+    assert "shows 0 of 1 GPU" in found["Stalled"].message
 
 
 def test_claims_that_hold_up_new_ones_are_named_with_their_own_words() -> None:

@@ -31,12 +31,12 @@ def paused(status: Json | None = None, **metadata: Any) -> tuple[Json, Json]:
     return obj, paused_status(parse_workspace(obj), obj, now=NOW)
 
 
-def test_what_was_said_stays_said_of_the_generation_it_was_about() -> None:
+def test_what_was_said_stays_said_of_the_generation_it_was_about_and_the_whole_is_about_the_present_one() -> None:
     _, status = paused(BEFORE, generation=2)
     assert status["conditions"][:2] == BEFORE["conditions"]
-    assert {key: status[key] for key in BEFORE if key != "conditions"} == {
-        key: BEFORE[key] for key in BEFORE if key != "conditions"
-    }
+    kept = [key for key in BEFORE if key not in ("conditions", "observedGeneration")]
+    assert {key: status[key] for key in kept} == {key: BEFORE[key] for key in kept}
+    assert status["observedGeneration"] == 2, "who waits for the change to be seen would wait until the pause is over"
     assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"][2:]] == [
         ("Paused", "True", "WorkspacePaused")
     ]
@@ -53,7 +53,7 @@ def test_one_that_was_never_looked_at_is_not_ready() -> None:
     assert {each["type"]: each["status"] for each in status["conditions"]} == {
         "WorkspaceReady": "False", "Ready": "False", "Paused": "True",
     }  # fmt: skip
-    assert "observedGeneration" not in status
+    assert status["observedGeneration"] == 1
 
 
 def test_only_the_exact_word_pauses() -> None:

@@ -264,6 +264,14 @@ def test_an_initial_container_that_works_is_named() -> None:
     assert "pull-adapter" in standing([found], {})
 
 
+def test_a_container_that_stays_beside_the_pods_own_is_not_what_is_waited_for() -> None:
+    found = pod("phi-0", waiting("PodInitializing"), conditions=[PLACED])
+    found["status"]["initContainerStatuses"] = [{**RUNNING, "name": "push"}, {**RUNNING, "name": "fetch"}]
+    initial = [{"name": "push", "restartPolicy": "Always"}, {"name": "fetch"}]
+    workload = {"spec": {"template": {"spec": {"initContainers": initial}}}}
+    assert standing([found], workload) == "pod phi-0 is prepared by its container fetch"
+
+
 def test_pods_that_are_ready_or_over_are_not_waited_for() -> None:
     ready = pod(conditions=[{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-05T10:00:00Z"}])
     over = {"metadata": {"name": "phi-1"}, "status": {"phase": "Failed"}}

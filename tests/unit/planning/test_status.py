@@ -232,6 +232,28 @@ def test_a_passed_rollout_deadline_is_told() -> None:
     assert (found.reason, "took too long" in found.message) == ("StartupTimeout", True)
 
 
+def test_a_stateful_set_whose_pod_pulls_for_ever_is_stalled_since_nothing_else_tells() -> None:
+    metadata = {"name": "phi-0", "creationTimestamp": "2026-01-05T10:00:00Z"}
+    pulling = {"metadata": metadata, "status": {"conditions": [{"type": "PodScheduled", "status": "True"}]}}
+    objects = {("StatefulSet", "phi"): deployment(0)}
+    seen = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=objects, pods=(pulling,))
+    for minute, reason, mover in ((59, "PodsPending", "Reconciling"), (60, "StartupTimeout", "Stalled")):
+        found = conditions(replace(seen, now=datetime(2026, 1, 5, 10 + minute // 60, minute % 60, tzinfo=UTC)))
+        assert (found["InferenceReady"].reason, found[mover].reason) == (reason, reason)
+        assert "pod phi-0 pulls its image" in found["InferenceReady"].message
+
+
+def test_a_pod_that_does_not_end_is_told_once_there_is_a_node_for_another() -> None:
+    metadata = {"name": "phi-0", "deletionTimestamp": "2026-01-05T10:00:00Z"}
+    hangs = {"metadata": metadata, "spec": {"nodeName": "gone"}, "status": {"phase": "Running"}}
+    objects = {("StatefulSet", "phi"): deployment(0)}
+    late = datetime(2026, 1, 5, 10, 1, tzinfo=UTC)
+    seen = Observed(claims=(GOOD_CLAIM,), nodes=(GOOD_NODE,), objects=objects, pods=(hangs,), now=late)
+    assert conditions(seen)["Stalled"].reason == "PodDeletionStuck"
+    lost = replace(seen, nodes=(replace(GOOD_NODE, ready=False),))
+    assert conditions(lost)["InferenceReady"].reason == "WaitingForNodes", "a node that is repaired ends it too"
+
+
 def test_a_rule_that_grew_stricter_takes_down_nothing_that_serves() -> None:
     problem = Problem(Reason.PRESET_UNKNOWN, "inference.preset.name", "unknown")
     ours = {**deployment(1), "metadata": {"name": "phi", "ownerReferences": [{"uid": UID, "controller": True}]}}

@@ -16,7 +16,7 @@ from provisioner.policy import Policy
 from provisioner.pools import ATTEMPT_TAG, CLAIM_UID_TAG, REQUESTED_TAG, Pool
 from provisioner.sizes import Size
 from provisioner.steps import Observed
-from provisioner.times import rfc3339
+from provisioner.times import label_time, rfc3339
 
 NAME = "ws1a2b3c4d5"
 UID = "11111111-0000-0000-0000-000000000001"
@@ -71,6 +71,7 @@ def machine(
     name: str = NAME,
     uid: str = UID,
     node_name: str = "",
+    provider_id: str = "",
     **spec: Any,
 ) -> Json:
     """A stored Machine; `done` names phases (Launched, …) that are True since the creation."""
@@ -100,6 +101,7 @@ def machine(
         "status": {
             "conditions": [*(condition(f"Machine{phase}", "True", phase) for phase in done), *conditions],
             **({"nodeName": node_name} if node_name else {}),
+            **({"providerID": provider_id} if provider_id else {}),
         },
     }
 
@@ -134,6 +136,9 @@ def pool(state: str = "Succeeded", *, attempt: int = 1, requested: float = 0.0, 
     return replace(made, **changes)
 
 
+BORN = {"kaito.sh/creation-timestamp": label_time(rfc3339(START))}
+"""What the pool's labels say of the claim's creation."""
+
 FOREIGN: dict[str, Any] = {"labels": {"team": "other"}, "tags": {}}
 
 
@@ -152,6 +157,7 @@ def node_json(
     created: float = 120.0,
     owner: str = UID,
     owner_kind: Mapping[str, str] = A_MACHINE,
+    annotations: Mapping[str, str] | None = None,
 ) -> Json:
     """A node of the claim's pool, created so many seconds after the claim and registered for the claim of that UID."""
     marks = {
@@ -170,6 +176,7 @@ def node_json(
             **marks,
             **(labels or {}),
         },
+        "annotations": dict(annotations or {}),
         "finalizers": list(finalizers) if finalizers is not None else [FINALIZER] if registered else [],
         "ownerReferences": [{**owner_kind, "name": NAME, "uid": owner}] if registered else [],
     }

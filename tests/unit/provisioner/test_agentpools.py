@@ -1,16 +1,18 @@
 """The adapter on the real Azure SDK, against the AKS simulator over HTTP."""
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
 from azure.core import AzureClouds
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import AzureAuthorityHosts
 from azure.mgmt.core.tools import get_arm_endpoints
 
@@ -27,9 +29,12 @@ from provisioner.errors import CloudError, ErrorKind
 from provisioner.offerings import Offering, Place
 from provisioner.quota import Usage
 from provisioner.settings import AzureSettings, Cloud, CredentialKind
+from provisioner.times import now
 from provisioner.wish import Wish, wish_of
 from tests.unit.hack.aks_simulator_kit import CLUSTER, GROUP, Clock, serving, simulator
 from tests.unit.provisioner.builders import NAME, SIZE, UID, at, claim
+
+T = TypeVar("T")
 
 A_WHILE = 3600.0
 LONG = 3600
@@ -178,6 +183,78 @@ async def test_throttling_is_honoured_without_sleeping_and_without_asking_again(
         assert "get_pool" not in cloud.report()["requests"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        (" 7 ", 7.0),
+        ("9" * 400, 3600.0),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 3600.0),
+        ("Thu, 01 Jan 2015 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 2015 00:00:00", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("nan", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_wait_is_read_as_number_or_moment_and_is_never_without_end(asked: str | None, seconds: float | None) -> None:
+    reply: Any = TokenReply(429, "")
+    reply.headers = {} if asked is None else {"Retry-After": asked}
+    assert _from_response(HttpResponseError("slow down", reply)).retry_after == seconds
+
+
+def test_a_wait_until_a_moment_lasts_until_then() -> None:
+    reply: Any = TokenReply(429, "")
+    reply.headers = {"Retry-After": format_datetime(now() + timedelta(minutes=20), usegmt=True)}
+    found = _from_response(HttpResponseError("slow down", reply)).retry_after
+    assert 0 < (found or 0) <= 1200
+
+
+async def answered_by(document: object, call: Callable[[AgentPools], Awaitable[T]]) -> T:
+    """What a call makes of a cloud that answers everything with the document."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, LOOPBACK, 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    settings = AzureSettings("s", "g", "c", endpoint=f"http://{host}:{port}", credential=CredentialKind.NONE)
+    api = AgentPools(settings, location="eastus", user_agent="test")
+    try:
+        return await call(api)
+    finally:
+        await api.close()
+        await runner.cleanup()
+
+
+ODD: Json = {"nodeLabels": 5, "tags": [1], "status": [1], "powerState": "x", "availabilityZones": 3, "count": None}
+
+
+@pytest.mark.parametrize("properties", [None, 7, [], ODD], ids=["null", "a number", "a list", "odd fields"])
+async def test_one_odd_pool_of_a_list_hides_no_other(properties: object) -> None:
+    document = {"value": [{"name": "odd", "properties": properties}, {"name": NAME, "properties": {"vmSize": SIZE}}]}
+    found = await answered_by(document, lambda api: api.list())
+    assert [(pool.name, pool.vm_size) for pool in found] == [("odd", ""), (NAME, SIZE)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"value": None}, {"value": 5}, {"value": [None]}, {"value": [{}]}, {"value": [{"name": 5}]}, [], "text", None],
+    ids=["no list", "a number", "an entry that is none", "no name", "a number for a name", "a list", "text", "nothing"],
+)
+async def test_a_list_that_cannot_be_read_is_a_passing_fault_with_a_cause(document: object) -> None:
+    error = await answered_by(document, lambda api: refused(api.list()))
+    assert (error.kind, error.fault.text != "") == (ErrorKind.UNAVAILABLE, True)
+
+
 async def test_a_pause_azure_asked_for_holds_for_creations_too() -> None:
     document = rule({"reply": {"status": 429, "code": "Throttled", "retry_after": LONG}}, "list_pools")
     async with azure(document) as (api, cloud):
@@ -206,6 +283,23 @@ async def test_readings_of_single_pools_keep_to_a_share_of_the_budget(monkeypatc
         assert kinds == [*[ErrorKind.POOL_NOT_FOUND] * 3, *[ErrorKind.THROTTLED] * 2]
         assert sum(cloud.report()["requests"]["get_pool"].values()) == 3
         assert 0 < ((await refused(api.get("absent"))).retry_after or 0) <= LONG
+
+
+async def test_a_budget_that_was_used_up_fills_again_before_removals_go_on_all_at_once() -> None:
+    async with azure({"throttling": True}) as (api, cloud):
+        kinds = [(await refused(api.get("absent"))).kind for _ in range(20)]
+        api._budget = Budget(burst=100, rate=1)
+        kinds += [(await refused(api.get("absent"))).kind for _ in range(41)]
+        assert kinds == [*[ErrorKind.POOL_NOT_FOUND] * 60, ErrorKind.THROTTLED], "the simulator's bucket is empty"
+        api._pause_until, api._refill = 0.0, Budget(burst=1, rate=1 / LONG)
+        cloud.replace_scenario({})
+        await api.delete("absent")
+        errors = [await refused(api.delete("absent")) for _ in range(3)]
+        assert {error.kind for error in errors} == {ErrorKind.THROTTLED}
+        assert cloud.report()["requests"]["delete_pool"] == {"204": 1}, "one after the other, as it fills"
+        assert await api.list(), "nobody goes blind meanwhile"
+        api._refill_until = 0.0
+        await api.delete("absent")
 
 
 class TokenReply:

@@ -7,14 +7,14 @@ import pytest
 
 from controller.api.claims import MACHINE, parse_claim
 from provisioner.choice import next_choice
-from provisioner.errors import ErrorKind
-from provisioner.history import Failure
+from provisioner.errors import ErrorKind, Fault
+from provisioner.history import Failure, one_more
 from provisioner.holds import Hold
 from provisioner.offerings import Offering
 from provisioner.policy import Policy
 from provisioner.times import rfc3339
 from provisioner.wish import Wish
-from tests.unit.provisioner.builders import SIZE, at, machine, seen
+from tests.unit.provisioner.builders import SIZE, at, claim, machine, seen
 
 WISH = Wish((Offering(SIZE),), {}, {}, {})
 FEW = Policy(launch_attempts=3, launch_rest=7200)
@@ -38,6 +38,16 @@ def test_after_so_many_failed_launches_nothing_is_spent_for_a_long_while(kind: E
     assert before is not None
     assert before <= at(FEW.retry_max)
     assert then == at(7200)
+
+
+def test_credentials_that_were_expired_for_hours_hold_nothing_up_once_they_are_mended() -> None:
+    failure, hours = None, 3 * 3600
+    for attempt, second in enumerate(range(0, hours, int(FEW.retry_max)), start=1):
+        refused, time = Fault(ErrorKind.PERMISSION), rfc3339(at(second))
+        failure = one_more(claim(failure=failure), attempt, refused, Offering(SIZE), time=time, sizes={})
+    assert failure is not None
+    view = seen(machine(failure=failure), policy=FEW, after=hours - FEW.retry_max)
+    assert next_choice(view, WISH).after == at(hours), "the longest pause after the last refusal"
 
 
 def test_a_changed_spec_is_tried_at_once() -> None:

@@ -1,5 +1,6 @@
 """Whose a claim is, and which of several claims of one name."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 from provisioner.claims import Claims, claim_is_ours, ours
 from provisioner.pools import Pool
-from tests.unit.provisioner.builders import NAME, UID, claim, condition, machine, node_claim, pool
+from tests.unit.provisioner.builders import (
+    BORN,
+    FOREIGN,
+    NAME,
+    PROVIDER_ID,
+    UID,
+    claim,
+    condition,
+    machine,
+    node_claim,
+    pool,
+)
 from tests.unit.runtime.scripted_server import scripted_server
 
 AKS_CLASS = {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"}
@@ -61,6 +73,51 @@ def test_a_claim_is_ours_by_its_label_and_stays_ours_without_it(
 )
 def test_the_node_class_alone_decides_whose_a_node_claim_is(options: dict[str, Any], ours: bool) -> None:
     assert claim_is_ours(parse_claim(node_claim(**options), NODE_CLAIM), None) is ours
+
+
+VIRTUAL_MACHINE = "azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/aks-default-x"
+ADOPTED = pool(tags={}, labels={"kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "default"})
+GPU_PROVISIONERS = replace(ADOPTED, labels={**ADOPTED.labels, "kaito.sh/machine-type": "gpu"})
+BORN_WITH_IT = replace(GPU_PROVISIONERS, labels={**GPU_PROVISIONERS.labels, **BORN})
+LEAVING = condition("InstanceTerminating", "True", "InstanceTerminating", message=f"Removing agent pool {NAME}")
+
+
+@pytest.mark.parametrize(
+    ("options", "made", "ours"),
+    [
+        ({"provider_id": PROVIDER_ID}, GPU_PROVISIONERS, True),
+        ({"provider_id": PROVIDER_ID}, None, True),
+        ({}, BORN_WITH_IT, True),
+        ({"conditions": [LEAVING]}, None, True),
+        ({}, None, False),
+        ({}, GPU_PROVISIONERS, False),
+        ({"provider_id": PROVIDER_ID}, ADOPTED, False),
+        ({"provider_id": PROVIDER_ID}, pool(**FOREIGN), False),
+        ({"provider_id": VIRTUAL_MACHINE}, BORN_WITH_IT, False),
+        ({"provider_id": VIRTUAL_MACHINE}, None, False),
+        ({"provider_id": PROVIDER_ID, "finalizers": []}, GPU_PROVISIONERS, False),
+        ({"provider_id": PROVIDER_ID, "labels": {}}, GPU_PROVISIONERS, False),
+    ],
+    ids=[
+        "its instance is of the pool",
+        "the pool of its instance is gone",
+        "its pool is being made",
+        "its pool is gone while it is removed",
+        "no sign of a pool",
+        "a pool that an earlier claim left behind",
+        "a pool not made by KAITO",
+        "a foreign pool",
+        "Karpenter's machine beside a pool left behind",
+        "Karpenter's machine",
+        "never worked on",
+        "no Workspace's",
+    ],
+)
+def test_a_claim_of_another_class_is_taken_over_only_with_the_agent_pool_made_for_it(
+    options: dict[str, Any], made: Pool | None, ours: bool
+) -> None:
+    """KAITO up to v0.6 wrote AKSNodeClass; Karpenter on AKS, whose class it is, knows no agent pools."""
+    assert claim_is_ours(parse_claim(node_claim(nodeClassRef=AKS_CLASS, **options), NODE_CLAIM), made) is ours
 
 
 SECOND = "11111111-0000-0000-0000-000000000002"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from controller.api.resources import MACHINES, NODE_CLAIMS, NODES
 from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 from controller.runtime.errors import ApiError, NotFound
+from provisioner import metrics
 from provisioner.claims import Claims
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.garbage import Collector
@@ -238,6 +240,35 @@ async def test_a_removal_the_cloud_refuses_is_not_repeated_before_its_time(tmp_p
         waits: list[Any] = [await made.collect() for _ in range(5)]
         assert made.cloud.told == [f"delete {NAME} past budgets"]
         assert min(waits) > 50
+
+
+async def test_a_removal_that_was_taken_and_failed_is_asked_for_again_later_and_counts_once(tmp_path: Path) -> None:
+    async with scene(tmp_path, pool(), replies=(NO_CLAIM, NO_CLAIM)) as (made, _):
+        before = metrics.ORPHANS._value.get()
+        await made.collect()
+        made.cloud.pools = {NAME: pool("Failed")}
+        await made.read()
+        waits: list[Any] = [await made.collect() for _ in range(2)]
+        assert (made.cloud.told, max(waits) <= 2) == ([f"delete {NAME} past budgets"], True)
+        known = made.collector._removals._setbacks
+        known[NAME] = replace(known[NAME], until=0.0)
+        await made.collect()
+        assert made.cloud.told == [f"delete {NAME} past budgets"] * 2
+        assert metrics.ORPHANS._value.get() - before == 1, "one orphan, however often its removal fails"
+
+
+def test_an_orphan_that_does_not_go_is_read_less_often_after_a_while() -> None:
+    async def scenario() -> list[bool]:
+        client: Any = None
+        made, found = Scene(client, Cloud(pool("Deleting")), 0.0), []
+        await made.read()
+        for _ in range(3):
+            await made.collect()
+            found.append(made.snapshot._watched[NAME])
+            await asyncio.sleep(Policy().termination_deadline / 2)
+        return found
+
+    assert run_virtual(scenario()) == [False, False, True]
 
 
 def offline(grace: float) -> Scene:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,9 +64,25 @@ def test_what_was_spent_is_counted_from_the_last_change_of_the_spec() -> None:
     failure = None
     for attempt, generation in enumerate((1, 1, 1, 2, 2), start=1):
         asked = replace(claim(failure=failure), generation=generation)
-        failure = one_more(asked, attempt, Fault(ErrorKind.POLICY), Offering("A"), time="t", sizes={})
+        failure = one_more(asked, attempt, Fault(ErrorKind.UNKNOWN), Offering("A"), time="t", sizes={})
         spent.append(failure.spent)
     assert spent == [1, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spent"),
+    [
+        (ErrorKind.PERMISSION, 1),
+        (ErrorKind.POLICY, 1),
+        (ErrorKind.CLUSTER_NOT_FOUND, 1),
+        (ErrorKind.INVALID, 2),
+        (ErrorKind.CAPACITY, 2),
+    ],
+)
+def test_a_refusal_that_costs_nothing_counts_as_an_attempt_and_spends_no_budget(kind: ErrorKind, spent: int) -> None:
+    first = one_more(claim(), 1, Fault(ErrorKind.BOOTSTRAP), Offering("A"), time="t", sizes={})
+    second = one_more(claim(failure=first), 2, Fault(kind), Offering("A"), time="t", sizes={})
+    assert (second.attempts, second.spent) == (2, spent)
 
 
 def test_a_record_of_an_earlier_release_is_read() -> None:

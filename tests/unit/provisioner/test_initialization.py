@@ -1,5 +1,6 @@
 """A node counts as complete only with all it promised."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,6 +39,31 @@ def test_a_requested_resource_must_show_except_storage_which_no_node_has() -> No
     (condition,) = initialize(seen(stored, pool=pool(), nodes=[node()]), REGISTERED).conditions
     assert condition.reason == Reason.RESOURCE_NOT_REGISTERED
     assert "example.com/fpga" in condition.message
+
+
+SLICES = {"nvidia.com/gpu": "0", "nvidia.com/mig-1g.12gb": "7"}
+SLICED = {"annotations": {"kaito.sh/gpu-instance-profile": "MIG1g"}}
+A_GPU = {"resources": {"requests": {"nvidia.com/gpu": "1"}}}
+
+
+@pytest.mark.parametrize(
+    ("options", "shown", "reason"),
+    [
+        (SLICED, SLICES, Reason.INITIALIZED),
+        ({**SLICED, **A_GPU}, SLICES, Reason.INITIALIZED),
+        (SLICED, {"nvidia.com/gpu": "7"}, Reason.INITIALIZED),
+        (SLICED, {"nvidia.com/gpu": "0", "nvidia.com/mig-1g.12gb": "0"}, Reason.GPUS_NOT_ADVERTISED),
+        ({}, SLICES, Reason.GPUS_NOT_ADVERTISED),
+        (A_GPU, SLICES, Reason.RESOURCE_NOT_REGISTERED),
+    ],
+    ids=["slices", "slices for a request of GPUs", "slices that are called GPUs", "none yet", "unasked", "unrequested"],
+)
+def test_slices_stand_for_the_gpus_of_a_claim_that_asks_for_them(
+    options: dict[str, Any], shown: dict[str, str], reason: Reason
+) -> None:
+    sliced = replace(node(gpus=0), allocatable=shown)
+    (condition,) = initialize(seen(machine(done=DONE, **options), pool=pool(), nodes=[sliced]), REGISTERED).conditions
+    assert condition.reason == reason
 
 
 def test_after_the_deadline_the_condition_names_what_was_waited_for_and_how_long() -> None:

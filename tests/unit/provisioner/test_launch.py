@@ -27,6 +27,9 @@ def failed(attempts: int = 1, when: float = 0.0, kind: ErrorKind = ErrorKind.QUO
     return Failure(attempts, rfc3339(at(when)), kind, Offering(SIZE), "QuotaExceeded", "no quota")
 
 
+LOCKED: dict[str, Any] = {"setback": Fault(ErrorKind.POLICY, "ScopeLocked", "locked"), "setback_wait": 7.0}
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of the state machine."""
@@ -89,6 +92,33 @@ ROWS = (
         watch=True,
     ),
     Row("canceled", "False", Reason.LAUNCH_FAILED, pool=pool("Canceled"), does=RecordFailure, watch=True),
+    Row(
+        "its removal failed a moment ago",
+        "False",
+        Reason.POLICY_DENIED,
+        claim=machine(failure=failed()),
+        pool=pool("Failed"),
+        view=LOCKED,
+    ),
+    Row(
+        "its removal is asked for again",
+        "False",
+        Reason.QUOTA_EXCEEDED,
+        claim=machine(failure=failed()),
+        pool=pool("Failed"),
+        does=DeletePool,
+        watch=True,
+        view={**LOCKED, "setback_wait": 0.0},
+    ),
+    Row(
+        "its removal, which failed before, is under way",
+        "False",
+        Reason.POLICY_DENIED,
+        claim=machine(failure=failed()),
+        pool=pool("Deleting"),
+        watch=True,
+        view=LOCKED,
+    ),
     Row(
         "failed, but the node is there",
         "True",
@@ -295,3 +325,11 @@ def test_only_a_node_younger_than_the_request_can_be_its_node(created: float, ta
 
 def test_nodes_of_a_pool_that_does_not_say_when_it_was_asked_for_are_taken() -> None:
     assert joined_nodes(seen(machine(), pool=pool(tags={}), nodes=[node(created=-900)]))
+
+
+@pytest.mark.parametrize("noted", [None, failed(when=60)], ids=["another's before it", "its own that failed"])
+def test_a_pool_that_does_not_go_is_read_less_often_after_a_while(noted: Failure | None) -> None:
+    since = 60 if noted else 0
+    for after, overdue in ((since + 1799, False), (since + 1800, True)):
+        step = launch(seen(machine(failure=noted), pool=pool("Deleting"), after=after))
+        assert (step.watch, step.overdue, step.requeue_after) == (True, overdue, None if overdue else 1.0)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api.claims import Taint
+from controller.api.labels import DISRUPTED_TAINT_KEY
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.history import Failure
@@ -30,11 +32,14 @@ from provisioner.steps import (
 )
 from provisioner.times import rfc3339
 from tests.unit.provisioner.builders import (
+    A_NODE_CLAIM,
+    BORN,
     FINALIZER,
     FOREIGN,
     NAME,
     NODE,
     OWNER_LABELS,
+    PROVIDER_ID,
     SIZE,
     UID,
     at,
@@ -403,6 +408,7 @@ GONE: dict[str, Any] = {"pool": pool(), "nodes": []}
         ({**GONE, "nodeless": 1199}, False),
         ({**GONE, "nodeless": 1200}, False),
         ({**GONE, "nodeless": 1200, "confirmed": True}, True),
+        ({**GONE, "nodeless": 1200, "confirmed": True, "pool": pool("Failed")}, True),
         ({**GONE, "nodeless": 9999, "pool": pool(stopped=True)}, False),
         ({**GONE, "nodeless": 9999, "pool": pool("Updating")}, False),
         ({**GONE, "nodeless": 9999, "blind": Fault(ErrorKind.UNAVAILABLE)}, False),
@@ -413,6 +419,7 @@ GONE: dict[str, Any] = {"pool": pool(), "nodes": []}
         "missed",
         "looked at anew first",
         "missed for long",
+        "missed for long since its pool failed at something",
         "pool stopped",
         "pool at work",
         "cloud unseen",
@@ -436,3 +443,15 @@ def test_a_cloud_that_does_not_answer_about_it_is_asked_when_it_may_be_and_no_so
     marked = machine(done=ALL, labels={**OWNER_LABELS, "node.kubernetes.io/instance-type": SIZE})
     step = decide(seen(marked, **GONE, nodeless=1300, fault=Fault(ErrorKind.THROTTLED)))
     assert step.requeue_after == 9.0
+
+
+@pytest.mark.parametrize("marks", [{"labels": BORN}, {"labels": {"team": "x"}}], ids=["tags", "tags and labels"])
+def test_a_pool_whose_marks_somebody_replaced_goes_on_and_is_removed_with_its_claim(marks: dict[str, Any]) -> None:
+    """`az aks nodepool update --tags` leaves none of the tags a pool was made with."""
+    live: dict[str, Any] = {"done": ALL, "labels": {}, "node_name": NODE, "provider_id": PROVIDER_ID}
+    view: dict[str, Any] = {"pool": pool(tags={"cost": "x"}, **marks), "nodes": [node(owner_kind=A_NODE_CLAIM)]}
+    assert all(condition.status == "True" for condition in decide(seen(node_claim(**live), **view)).conditions)
+    tainted = [Taint(DISRUPTED_TAINT_KEY, "", "NoSchedule")]
+    view["nodes"] = [node(owner_kind=A_NODE_CLAIM, deleting=True, taints=tainted)]
+    leaving = decide(seen(node_claim(deleted_at=0, **live), drained={NODE: Drain()}, **view))
+    assert isinstance(leaving.action, DeletePool)

@@ -16,7 +16,7 @@ from controller.runtime.cache import Informer
 from controller.runtime.client import Client
 from controller.runtime.errors import Conflict, NotFound
 from controller.runtime.events import Recorder
-from provisioner.calls import Aborts, Pauses
+from provisioner.calls import Pauses
 from provisioner.claims import Claims
 from provisioner.errors import CloudError, ErrorKind, Fault
 from provisioner.history import Failure, failure_of
@@ -29,13 +29,15 @@ from provisioner.pools import Pool
 from provisioner.quota import Quotas, Usage, Usages
 from provisioner.reconciler import Reconciler
 from provisioner.requested import Answers
+from provisioner.setbacks import Removals
 from provisioner.snapshot import Snapshot
-from provisioner.steps import CreatePool, DeletePool, Observed
+from provisioner.steps import CreatePool, DeletePool, Fleet, Observed
 from provisioner.times import rfc3339
 from tests.unit.provisioner.builders import (
     A_NODE_CLAIM,
     NAME,
     SIZE,
+    SIZES,
     V100,
     at,
     machine,
@@ -115,7 +117,7 @@ async def performed(folder: Path, cloud: Cloud, doing: Doing, *replies: Reply) -
             picture.learn(NAME, cloud.found)
             recorder = Recorder(client, controller="test", instance="one")
             performer = Performer(
-                client, cloud, picture, recorder, Pauses(), Aborts(), Quotas(unlimited), Unavailable(), answers
+                client, cloud, picture, recorder, Pauses(), Removals(), Quotas(unlimited), Unavailable(), answers
             )
             view = await doing(performer, answers)
     assert view is not None
@@ -257,7 +259,8 @@ async def test_a_quota_that_is_used_up_is_no_attempt_and_asks_azure_for_nothing(
             recorder = Recorder(client, controller="test", instance="one")
             pauses: Pauses[Fault] = Pauses()
             unavailable, quotas = Unavailable(), Quotas(used_up)
-            does = Performer(client, cloud, snapshot(cloud), recorder, pauses, Aborts(), quotas, unavailable, Answers())
+            removals, answers = Removals(), Answers()
+            does = Performer(client, cloud, snapshot(cloud), recorder, pauses, removals, quotas, unavailable, answers)
             await does.perform(seen(stored), ASKED)
     (patch,) = (each.body["metadata"]["annotations"] for each in server.seen)
     noted = failure_of(replace(seen(stored).claim, annotations=patch))
@@ -276,7 +279,7 @@ def reconciler_of(client: Client, cloud: Cloud, policy: Policy | None = None, ki
         nodes=Informer(client, NODES, indexes={POOL_INDEX: pool_names}),
         recorder=Recorder(client, controller="test", instance="one"),
         policy=policy or Policy(),
-        sizes={},
+        sizes=SIZES,
         place=Place(),
         quotas=Quotas(unlimited),
     )
@@ -334,6 +337,26 @@ async def test_the_last_free_pool_is_asked_for_once(tmp_path: Path) -> None:
     assert second.fault is not None
     assert second.fault.kind is ErrorKind.CONFLICT
     assert cloud.told == ["create"]
+
+
+async def test_a_removal_that_was_taken_and_failed_is_shown_and_not_asked_for_at_once(tmp_path: Path) -> None:
+    failed = pool("Failed", fault=Fault(ErrorKind.UNKNOWN, "NicInUse", "NicInUse: still in use"))
+    cloud, stored = Cloud(found=pool()), node_claim(deleted_at=0)
+    async with (
+        scripted_server(tmp_path) as server,
+        await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client,
+    ):
+        reconciler = reconciler_of(client, cloud, kind=NODE_CLAIM)
+        reconciler._snapshot.synced = True
+        reconciler._snapshot.learn(NAME, cloud.found)
+        await reconciler._advance(reconciler._observe(NODE_CLAIM, stored, ""))
+        reconciler._snapshot.learn(NAME, failed)
+        done = await reconciler._advance(reconciler._observe(NODE_CLAIM, stored, ""))
+    assert done is not None
+    (shown,) = (each for each in done[1].conditions if each.type == "InstanceTerminating")
+    assert (shown.status, shown.reason, "still in use" in shown.message) == ("Unknown", Reason.REMOVAL_FAILED, True)
+    assert cloud.told == [f"delete {NAME} True"]
+    assert 0 < (done[1].requeue_after or 0) <= 2
 
 
 async def test_a_claim_that_a_policy_lets_nobody_write_to_is_left_in_peace(tmp_path: Path) -> None:
@@ -405,3 +428,37 @@ async def test_nor_does_it_keep_the_node_that_such_a_pool_left_behind(tmp_path: 
     assert [each.method for each in server.seen] == ["GET", "PATCH"]
     assert server.seen[-1].body["metadata"]["finalizers"] == []
     assert cloud.told == ["get"], "Azure itself was asked whether a pool stands behind the node"
+
+
+@pytest.mark.parametrize(("users", "kept"), [([], False), (["model"], True)], ids=["nobody", "a pod"])
+async def test_who_works_with_lost_gpus_is_looked_up_before_their_node_is_replaced(
+    tmp_path: Path, users: list[str], *, kept: bool
+) -> None:
+    marked = {"node.kubernetes.io/instance-type": SIZE, "karpenter.sh/capacity-type": "on-demand"}
+    stored = machine(done=("Launched", "Registered", "Initialized"), labels=marked)
+    stored["status"]["allocatable"] = {V100.gpu_resource: "1"}
+    pods = [
+        {
+            "metadata": {"namespace": "default", "name": name},
+            "spec": {"containers": [{"resources": {"limits": {V100.gpu_resource: "1"}}}]},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+        for name in users
+    ]
+    cloud = Cloud(found=pool())
+    async with scripted_server(tmp_path) as server:
+        found = answer({"kind": "PodList", "items": pods, "metadata": {}})
+        server.script(found, answer(stored), status(404, "NotFound", f'machines.karpenter.sh "{NAME}" not found'))
+        async with await Client.connect(user_agent="test", kubeconfig=server.kubeconfig) as client:
+            reconciler = reconciler_of(client, cloud)
+            reconciler._nodes._replace([node_json(gpus=0)])
+            await reconciler._snapshot.fresh(NAME)
+            view = reconciler._observe(MACHINE, stored, "")
+            assert view.fleet == Fleet(), "what was seen for the first time is not minded yet"
+            reconciler._health._gpuless_since[NAME] -= Policy().repair_deadline
+            done = await reconciler._advance(reconciler._observe(MACHINE, stored, ""))
+            if done is not None:
+                reconciler._settle(*done)
+        blocked = Reason.NODE_REPAIR_BLOCKED in {reason for _, _, reason, *_ in reconciler._recorder._series}
+    deleted = any(each.method == "DELETE" for each in server.seen)
+    assert (server.seen[0].method, deleted, blocked) == ("GET", not kept, kept)

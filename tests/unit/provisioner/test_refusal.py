@@ -5,32 +5,15 @@ from dataclasses import replace
 import pytest
 
 from controller.api.reasons import Reason
-from controller.runtime.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable
+from controller.runtime.errors import ApiError, Forbidden, Invalid
 from provisioner.lifecycle import decide
 from provisioner.metrics import REFUSABLE
-from provisioner.refusal import is_final, refusal_of, refused
+from provisioner.refusal import refusal_of, refused
 from provisioner.steps import Action, DeleteClaim, DrainNode, Observed, PatchClaim, PatchNode
 from tests.unit.provisioner.builders import NODE, at, machine, node, pool, seen
 
 ALL = ["Launched", "Registered", "Initialized"]
 DENIED = Forbidden('nodes "n" is forbidden: denied by policy', status=403, reason="Forbidden")
-
-
-@pytest.mark.parametrize(
-    ("error", "final"),
-    [
-        (DENIED, True),
-        (Invalid("bad label", status=422), True),
-        (ApiError("bad request", status=400), True),
-        (Conflict("", status=409), False),
-        (NotFound("", status=404), False),
-        (Throttled("", status=429), False),
-        (Unavailable("", status=503), False),
-        (Unavailable("no connection"), False),
-    ],
-)
-def test_only_what_somebody_must_change_is_final(error: ApiError, final: bool) -> None:
-    assert is_final(error) is final
 
 
 def shown(view: Observed, error: ApiError = DENIED) -> tuple[dict[str, str], str]:

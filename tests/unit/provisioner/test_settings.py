@@ -1,5 +1,7 @@
 """The command line and the environment."""
 
+import math
+
 import pytest
 
 from provisioner.settings import Cloud, CredentialKind, parse_settings
@@ -15,7 +17,7 @@ def test_the_defaults_suit_a_cluster_in_azure() -> None:
     settings = parse_settings(CLUSTER)
     assert settings.azure.cloud is Cloud.PUBLIC
     assert settings.azure.credential is CredentialKind.WORKLOAD_IDENTITY
-    assert (settings.poll_interval, settings.idle_interval) == (4, 300)
+    assert (settings.poll_interval, settings.idle_interval) == (5, 300)
     assert (settings.policy.launch_deadline, settings.policy.retry_initial) == (1800, 30)
 
 
@@ -75,6 +77,10 @@ def test_every_deadline_is_a_setting() -> None:
     ] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 
 
+def test_a_drain_may_be_given_all_the_time_there_is() -> None:
+    assert parse_settings([*CLUSTER, "--drain-deadline=never"]).policy.drain_deadline == math.inf
+
+
 def test_what_costs_money_has_a_limit_and_what_takes_nodes_away_must_be_asked_for() -> None:
     default = parse_settings(CLUSTER).policy
     assert (default.launch_attempts, default.gpu_replacements, default.expiry) == (20, 1, False)
@@ -94,7 +100,7 @@ def test_what_costs_money_has_a_limit_and_what_takes_nodes_away_must_be_asked_fo
         (["--request-deadline=1s"], "from 5s to 1h"),
         (["--request-deadline=150h"], "from 5s to 1h"),
         (["--orphan-grace=0s"], "from 1s to 24h"),
-        (["--drain-deadline=1000h"], "from 0s to 168h"),
+        (["--drain-deadline=long"], "duration"),
         (["--gpu-replacements=21"], "from 0 to 20"),
     ],
 )

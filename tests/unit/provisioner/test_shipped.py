@@ -1,15 +1,21 @@
-"""The shipped manifests: signing in once azure.yaml is filled in, and the NodeClaim CRD only for those who want it."""
+"""The shipped manifests: signing in to Azure and what it takes, and the NodeClaim CRD only for those who want it."""
 
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from hack.devcluster.commands import kubectl_path
+from provisioner.agentpools import AgentPools
+from provisioner.settings import AzureSettings, CredentialKind
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
 BASE = MANIFESTS / "base" / "provisioner"
@@ -67,3 +73,54 @@ def test_the_provisioner_may_do_the_same_with_either_kind_of_claim(objects: dict
         ["machines/status", "nodeclaims/status"],
         ["machines/finalizers", "nodeclaims/finalizers"],
     ]
+
+
+def actions(role: str) -> set[str]:
+    """What a role of Azure allows; each is assigned within one subscription, and allows no wildcard."""
+    found = json.loads((MANIFESTS / "azure-roles" / f"{role}.json").read_text())
+    assert not any("*" in action for action in found["Actions"])
+    assert (found["NotActions"], found["DataActions"]) == ([], [])
+    assert found["AssignableScopes"] == ["/subscriptions/SUBSCRIPTION"]
+    return set(found["Actions"])
+
+
+def action_of(method: str, path: str) -> str:
+    """The action by which Azure guards a request: types alternate with names, and a POST ends with its verb."""
+    provider, *parts = path.partition("/providers/")[2].split("/")
+    verb = {"GET": "read", "PUT": "write", "DELETE": "delete", "POST": "action"}[method]
+    return "/".join((provider, *parts[::2], verb))
+
+
+async def test_the_roles_allow_exactly_what_is_asked_of_azure() -> None:
+    asked: set[str] = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.add(action_of(request.method, request.path))
+        done = request.method in ("DELETE", "POST")
+        return web.Response(status=204) if done else web.json_response({"name": "one", "value": []})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        azure = AzureSettings("s", "g", "c", endpoint=str(server.make_url("")), credential=CredentialKind.NONE)
+        api = AgentPools(azure, location="eastus", user_agent="test")
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "list": api.list,
+            "get": lambda: api.get("one"),
+            "create": lambda: api.create("one", {"properties": {}}),
+            "delete": lambda: api.delete("one"),
+            "abort": lambda: api.abort("one"),
+            "usages": api.usages,
+        }
+        assert set(calls) == {name for name in vars(AgentPools) if not name.startswith("_")} - {"close"}
+        try:
+            for call in calls.values():
+                await call()
+        finally:
+            await api.close()
+    assert asked == actions("agent-pools") | actions("quota")
+
+
+def test_a_subnet_is_joined_with_a_right_of_its_own() -> None:
+    """Azure asks for it where the body of a pool names a subnet, which no path shows."""
+    assert actions("subnet") == {"Microsoft.Network/virtualNetworks/subnets/join/action"}

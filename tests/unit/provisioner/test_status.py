@@ -8,6 +8,7 @@ from controller.api.json import Json
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
 from provisioner.lifecycle import decide
+from provisioner.nodes import Node
 from provisioner.status import events_for, new_status, phases_over
 from provisioner.steps import Observed
 from provisioner.times import rfc3339
@@ -37,6 +38,22 @@ def test_a_finished_claim_carries_identity_and_resources_of_its_node() -> None:
         "MachineInitialized": "True",
         "Ready": "True",
     }
+
+
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ([], {}),
+        ([node(registered=False, gpus=0)], {"providerID": PROVIDER_ID, "nodeName": NODE}),
+    ],
+    ids=["launched", "registered"],
+)
+def test_identity_comes_with_the_node_and_resources_once_it_is_complete(nodes: list[Node], told: Json) -> None:
+    """Azure's agent pools do not tell the ids of their instances."""
+    _, status = after_writing(seen(node_claim(), pool=pool(), nodes=nodes))
+    assert status is not None
+    assert next(entry["status"] for entry in status["conditions"] if entry["type"] == "Launched") == "True"
+    assert {key: status[key] for key in ("providerID", "nodeName", "capacity") if key in status} == told
 
 
 def test_what_is_written_once_is_not_written_again() -> None:

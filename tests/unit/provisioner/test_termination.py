@@ -1,6 +1,7 @@
 """Deletion: node first, then the pool, the claim only when the cloud says the pool is gone."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from controller.api.json import Json
 from controller.api.labels import LAUNCH_REQUESTED
 from controller.api.reasons import Reason
 from provisioner.errors import ErrorKind, Fault
+from provisioner.policy import Policy
 from provisioner.pools import Pool
 from provisioner.steps import (
     Action,
@@ -30,6 +32,7 @@ DISRUPTED = Taint("karpenter.sh/disrupted", "", "NoSchedule")
 DRAINED = {NODE: Drain()}
 HELD = {NODE: Drain(("a/one", "a/two"), ("a/two (disruption budget)",))}
 LEAVING = node(deleting=True, taints=[DISRUPTED])
+SET_BACK: dict[str, Any] = {"setback": Fault(ErrorKind.UNKNOWN, "NicInUse", "still in use"), "setback_wait": 7.0}
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,16 @@ ROWS = (
     Row("creating", DeletePool, pool=pool("Creating")),
     Row("succeeded, no node", DeletePool, pool=pool()),
     Row("failed", DeletePool, pool=pool("Failed")),
+    Row("its removal failed a moment ago", None, Reason.REMOVAL_FAILED, pool("Failed"), view=SET_BACK),
+    Row("it is asked for again", DeletePool, pool=pool("Failed"), view={**SET_BACK, "setback_wait": 0.0}),
+    Row("the cause still stands meanwhile", None, Reason.REMOVAL_FAILED, pool("Deleting"), view=SET_BACK),
+    Row(
+        "and for as long as it takes",
+        None,
+        Reason.REMOVAL_FAILED,
+        pool("Deleting"),
+        view={**SET_BACK, "after": 9999},
+    ),
     Row("canceling", None, pool=pool("Canceling")),
     Row("deleting", None, pool=pool("Deleting")),
     Row("node to be marked as leaving", DeleteNode, Reason.DRAINING, pool(), (node(),)),
@@ -218,3 +231,44 @@ def test_pods_hold_up_the_removal_until_the_grace_ends(claim: Json, after: float
 def test_a_claim_may_shorten_the_time_for_pods_but_not_lengthen_it() -> None:
     longer = seen(node_claim(deleted_at=0, terminationGracePeriod="100h"))
     assert drain_end(longer) == at(3600)
+
+
+def test_where_nothing_cuts_a_drain_short_budgets_and_marks_hold_for_ever_and_the_claim_says_so() -> None:
+    patient: dict[str, Any] = {
+        "policy": Policy(drain_deadline=inf),
+        "pool": pool(),
+        "nodes": [LEAVING],
+        "after": 10 * 365 * 86400,
+    }
+    assert isinstance(terminate(seen(machine(deleted_at=0), **patient)).action, DrainNode)
+    step = terminate(seen(machine(deleted_at=0), **patient, drained=HELD))
+    assert step.action is None
+    assert step.conditions[-1].message.endswith("Nothing cuts the wait short (--drain-deadline=never)")
+    own = terminate(seen(node_claim(deleted_at=0, annotations=ANNOUNCED, **GRACE), **patient))
+    assert isinstance(own.action, DeletePool), "the claim's own grace ends all the same"
+
+
+GONE_FOR_GOOD = Fault(ErrorKind.CLUSTER_NOT_FOUND, "ResourceGroupNotFound", "Resource group 'g' could not be found.")
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"pool": pool(), "fault": GONE_FOR_GOOD},
+        {"fault": GONE_FOR_GOOD},
+        {"known": False, "blind": GONE_FOR_GOOD},
+        {"pool": pool("Deleting"), "blind": GONE_FOR_GOOD},
+    ],
+    ids=["it stood when last read", "no pool is known", "never read", "it was being removed"],
+)
+def test_where_the_cluster_is_gone_for_good_the_claim_names_the_way_out_once_it_is_late(view: dict[str, Any]) -> None:
+    """Nobody but a person can tell a cluster that is gone from one that is looked for in the wrong place."""
+    way_out = "remove finalizer karpenter.sh/termination"
+    early, late = (terminate(seen(machine(deleted_at=0), **view, after=after)) for after in (1700, 1801))
+    assert (early.action, late.action) == (None, None)
+    assert way_out not in early.conditions[-1].message
+    assert early.requeue_after is not None, "it is said when the time has come"
+    told = late.conditions[-1]
+    assert told.reason == Reason.CLUSTER_NOT_FOUND
+    assert way_out in told.message.partition("\n")[0], "readers of claims show the first 256 characters"
+    assert len(told.message) < 600

@@ -1,5 +1,7 @@
 """What the operator remembers of its own status writes: as long as the cache lags, and no longer."""
 
+import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -7,7 +9,9 @@ import pytest
 
 from controller.api.json import Json
 from controller.planning.site import Site
-from controller.reconcilers.context import Context
+from controller.reconcilers.context import AVOIDED_SECONDS, Context
+from tests.unit.planning.builders import demand
+from tests.unit.virtual_time import run_virtual
 
 KEY = ("team", "phi")
 
@@ -54,3 +58,16 @@ def test_a_change_that_reached_the_cache_before_our_answer_is_not_hidden_by_it(c
     cache.shown = stored(3)
     context.remember(KEY, stored(2))
     assert context.latest(KEY) == stored(3), "the change would stay unseen until the next one"
+
+
+def test_a_node_in_use_by_others_is_passed_over_for_a_while_and_then_looked_at_again(context: Context) -> None:
+    few, many = demand(), replace(demand(), gpus=8)
+
+    async def life() -> list[frozenset[str]]:
+        context.avoid("n", many)
+        seen = [context.occupied(many), context.occupied(few)]
+        await asyncio.sleep(AVOIDED_SECONDS)
+        return [*seen, context.occupied(many)]
+
+    assert run_virtual(life()) == [{"n"}, frozenset(), frozenset()], "fewer GPUs may be left all the same"
+    assert not context.avoided, "every node there ever was would stay in memory"

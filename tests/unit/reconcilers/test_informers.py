@@ -60,6 +60,29 @@ def test_a_slim_pod_still_tells_its_trouble() -> None:
     assert trouble_of(slim_pod(pod)) == trouble_of(pod) is not None
 
 
+def test_a_slim_pod_says_what_is_read_of_it_and_no_more() -> None:
+    said = {"name": "c", "image": "i", "ready": True, "started": True, "restartCount": 2, "state": {"running": {}}}
+    made_of = {
+        "imageID": "x" * 90,
+        "containerID": "y" * 90,
+        "resources": {"limits": {"cpu": "1"}},
+        "volumeMounts": [{}],
+    }
+    read = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    conditions = [{**read, "lastProbeTime": None}, {**read, "type": "ContainersReady"}]
+    status = {
+        "phase": "Running",
+        "conditions": conditions,
+        "containerStatuses": [{**said, **made_of}],
+        "podIP": "10.0.0.9",
+    }
+    pod: Json = {"metadata": {"name": "p", "annotations": {"x": "y"}}, "spec": {"containers": []}, "status": status}
+    assert slim_pod(pod) == {
+        "metadata": {"name": "p"},
+        "status": {"phase": "Running", "conditions": [read], "containerStatuses": [said]},
+    }
+
+
 def test_objects_are_found_by_the_workspace_they_name() -> None:
     claim = {"metadata": {"labels": {labels.WORKSPACE: "phi", labels.WORKSPACE_NAMESPACE: "a"}}}
     assert list(claimed_by(claim)) == ["a/phi"]
@@ -125,17 +148,19 @@ def test_the_nodes_of_a_workspaces_claims_are_seen_though_their_labels_were_take
 def test_a_node_that_holds_anothers_pods_is_not_free_though_no_label_says_so() -> None:
     """KAITO labels no existing node: until its Workspace was looked at, only the pods tell whom the node serves."""
     informers = build_informers(_NOBODY, Informer(_NOBODY, CONFIG_MAPS))
-    names = ("inhabited", "vacated", "home")
+    informers.workspaces._replace([{"metadata": {"name": "falcon", "namespace": "default"}}])
+    names = ("inhabited", "vacated", "home", "pretended")
     informers.nodes._replace([{"metadata": {"name": name, "labels": {"apps": "phi-3"}}} for name in names])
     pods = [
         living("falcon", "inhabited"),
         {**living("falcon", "vacated"), "status": {"phase": "Succeeded"}},
         living("phi", "home"),
+        living("nobody", "pretended"),
     ]
     informers.pods._replace(pods)
     owner = workspace_object()
     seen = observe(informers, parse_workspace(owner), owner)
-    assert sorted(node.name for node in seen.nodes) == ["home", "vacated"]
+    assert sorted(node.name for node in seen.nodes) == ["home", "pretended", "vacated"]
 
 
 def living(workspace: str, node: str) -> Json:

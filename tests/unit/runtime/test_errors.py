@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.runtime import errors
-from controller.runtime.errors import ApiError, Cause, from_response, from_status, is_expired
+from controller.runtime.errors import ApiError, Cause, from_response, from_status, is_expired, is_final
 
 
 def status(reason: str = "", message: str = "", **details: Any) -> bytes:
@@ -125,3 +125,29 @@ def test_no_reply_can_make_the_mapping_fail(code: int, body: bytes, wait: str) -
     error = from_response(code, {"Retry-After": wait}, body)
     assert error.status == code
     assert str(error).startswith(str(code))
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "final"),
+    [
+        (400, "", True),
+        (403, "Forbidden", True),
+        (413, "RequestEntityTooLarge", True),
+        (422, "Invalid", True),
+        (401, "Unauthorized", False),
+        (404, "NotFound", False),
+        (408, "Timeout", False),
+        (409, "AlreadyExists", False),
+        (409, "Conflict", False),
+        (410, "Expired", False),
+        (429, "TooManyRequests", False),
+        (500, "InternalError", False),
+        (503, "ServiceUnavailable", False),
+    ],
+)
+def test_only_what_somebody_must_change_is_final(code: int, reason: str, final: bool) -> None:
+    assert is_final(from_response(code, {}, status(reason))) is final
+
+
+def test_a_request_without_an_answer_is_not_refused() -> None:
+    assert not is_final(ApiError("no connection"))

@@ -83,7 +83,12 @@ def test_judging_twice_gives_the_same_answer(obj: Json) -> None:
     assert validate(obj, SITE) == validate(obj, SITE)
 
 
-@given(ANY)
+ACCEPTED = [obj for obj in OBJECTS if not validate(filled(obj), SITE).problems]
+LIKELY = st.sampled_from(ACCEPTED) | ANY
+"""Half of them are accepted for certain: of the others too few are to learn much from."""
+
+
+@given(LIKELY)
 def test_what_was_accepted_stays_accepted_as_it_is(obj: Json) -> None:
     once = filled(obj)
     assume(not validate(once, SITE).problems)
@@ -91,7 +96,7 @@ def test_what_was_accepted_stays_accepted_as_it_is(obj: Json) -> None:
     assert validate_update(once, once, SITE) == Findings()
 
 
-@given(ANY)
+@given(LIKELY)
 def test_a_replacement_by_the_manifest_it_was_made_from_changes_nothing(obj: Json) -> None:
     stored = filled(obj)
     assume(not validate(stored, SITE).problems)

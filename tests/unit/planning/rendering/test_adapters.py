@@ -1,4 +1,5 @@
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def test_a_volume_is_mounted_read_only_and_needs_no_init_container() -> None:
 def test_volumes_of_the_pod_have_names_of_their_own() -> None:
     names = [volume["name"] for volume in pod(rendered(adapted(IMAGE, VOLUME)))["volumes"]]
     assert len(names) == len(set(names))
+
+
+def test_a_strength_reaches_transformers_though_the_adapters_name_is_none_of_a_pods_variable() -> None:
+    digit = {"source": {**IMAGE["source"], "name": "1-tone.v2"}, "strength": "0.25"}
+    found = server(rendered(adapted(digit, {**VOLUME, "strength": "0.5"})))
+    assert [each["name"] for each in found["env"] if each["name"][0].isdigit()] == [], "refused before Kubernetes 1.32"
+    assert {"name": "clerk", "value": "0.5"} in found["env"]
+    start = found["command"].index("accelerate")
+    read = [sys.executable, "-c", "import os; print(os.environ['1-tone.v2'])"]
+    assert subprocess.run([*found["command"][:start], *read], check=True, capture_output=True).stdout == b"0.25\n"
+    plain = server(rendered(adapted({**VOLUME, "strength": "0.5"})))["command"]
+    assert plain == found["command"][start:], "what needs no help is started as ever"
 
 
 def test_the_strength_reaches_transformers_by_the_adapters_name() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from controller.api import labels
 from controller.api.json import Json
+from controller.planning.rendering.serving import JOIN_SECONDS
 from controller.planning.target import Serving
 from tests.unit.planning.builders import UID
 from tests.unit.planning.rendering.kit import A100, A100_4, manifest, pod, rendered, server, target_of
@@ -52,6 +53,15 @@ def test_rank_and_world_follow_from_nodes_and_pieces(sku: str, count: int, name:
     assert (told["master_addr"], told["rdzv_endpoint"]) == (LEADER, f"{LEADER}:29500")
     assert (told["rdzv_backend"], told["rdzv_id"]) == ("c10d", UID)
     assert server(rendered(llama(sku, count, name)))["env"][0]["name"] == "POD_INDEX"
+
+
+def test_pods_wait_for_one_that_pulls_its_image_on_a_new_node_and_that_wait_is_no_failed_start() -> None:
+    waits = dict(part.split("=") for part in flags(llama())["rdzv_conf"].split(","))
+    assert {key: int(value) for key, value in waits.items()} == dict.fromkeys(
+        ("join_timeout", "read_timeout"), JOIN_SECONDS
+    )
+    probe = server(rendered(llama()))["startupProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] > JOIN_SECONDS, "killed while it waits for the others"
 
 
 def test_each_pod_has_a_node_of_its_own_with_all_its_gpus() -> None:

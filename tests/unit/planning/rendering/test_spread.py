@@ -4,8 +4,9 @@ from controller.api import labels
 from controller.api.json import Json
 from controller.api.workspace import parse_workspace
 from controller.planning.rendering.names import headless_name, leader_address, spread_name
+from controller.planning.rendering.serving import JOIN_SECONDS, PULL_SECONDS
 from tests.unit.planning.builders import workspace_object
-from tests.unit.planning.rendering.kit import manifest, pod, rendered, server
+from tests.unit.planning.rendering.kit import manifest, pod, rendered, served, server
 
 H100_8 = "Standard_ND96isr_H100_v5"
 LEADER = "phi-0.phi-headless.default.svc"
@@ -44,6 +45,18 @@ def test_the_first_pod_leads_and_serves_and_the_others_join_it() -> None:
     script = found["command"][2]
     assert script.index("leader --ray_cluster_size") < script.index('exec "$@"') < script.index("worker --ray_address")
     assert found["env"][0]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.labels['apps.kubernetes.io/pod-index']"
+
+
+def test_pods_wait_for_one_that_pulls_its_image_on_a_new_node_and_that_wait_is_no_failed_start() -> None:
+    found = server(rendered(large()))
+    for side in ("leader", "worker"):
+        (line,) = [line for line in found["command"][2].splitlines() if f"multi-node-serving.sh {side} " in line]
+        assert f"--ray_init_timeout={JOIN_SECONDS}" in line, f"the {side} gives up after vLLM's own 300 s: {line}"
+    assert JOIN_SECONDS >= 2 * PULL_SECONDS
+    probe = found["startupProbe"]
+    alone = server(rendered(served("phi-4-mini-instruct", H100_8)))["startupProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] > JOIN_SECONDS, "killed while it waits for the others"
+    assert alone["failureThreshold"] * alone["periodSeconds"] <= JOIN_SECONDS, "nothing is waited for on one node"
 
 
 def test_a_pod_that_only_lends_its_gpus_counts_as_ready() -> None:
