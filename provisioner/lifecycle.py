@@ -107,14 +107,15 @@ def _parted(seen: Observed, node: Node) -> Action | None:
 def _may_return(seen: Observed, node: Node) -> bool:
     """Whether a deleted node may be that of a machine which was stopped and started, and now joins anew.
 
-    A node that was Ready when somebody deleted it is none, and a pool scaled to nothing brings none.
+    A node that was Ready when somebody deleted it is none, and a pool scaled to nothing brings none. While the cloud is
+    at work on the pool, as when it gives the machine another image, nothing is certain.
     """
     pool = seen.pool
-    if pool is None or not belongs(pool, seen.claim, seen.nodes):
+    if node.ready or pool is None or not belongs(pool, seen.claim, seen.nodes):
         return False
-    if not pool.succeeded or pool.stopped or not pool.count:
+    if pool.paused or pool.deleting or pool.failed or not pool.count:
         return False
-    return not node.ready and seen.unready < seen.policy.rejoin_deadline
+    return not pool.succeeded or seen.unready < seen.policy.rejoin_deadline
 
 
 def _returning(seen: Observed) -> float | None:

@@ -242,7 +242,7 @@ class Reconciler:
             unmarked=self._unmarked.current(name) is not None,
             holds=self._unavailable.view(),
             pool_count=snapshot.count(),
-            nodeless=0.0 if rival else self._health.nodeless(name, missed=not nodes and not _stopped(pool)),
+            nodeless=0.0 if rival else self._health.nodeless(name, missed=not nodes and not _paused(pool)),
             unready=0.0 if rival else self._health.unready(name, nodes, expected=_stands(pool)),
             replaced=self._replacements.against(claim),
         )
@@ -333,9 +333,12 @@ def _stands(pool: Pool | None) -> bool:
     return pool is not None and pool.settled
 
 
-def _stopped(pool: Pool | None) -> bool:
-    """Whether nobody misses the pool's node: one started again after days is not to be taken for one without a node."""
-    return pool is not None and pool.stopped
+def _paused(pool: Pool | None) -> bool:
+    """Whether nobody misses the pool's node: one started again after days is not to be taken for one without a node.
+
+    Nor is one whose start takes long: its node has all its time from when the start is over.
+    """
+    return pool is not None and pool.paused
 
 
 def state_of(seen: Observed, conditions: tuple[Condition, ...]) -> str:

@@ -34,27 +34,32 @@ class Removals:
 
     def __init__(self) -> None:
         self.aborts = Aborts()
-        self._asked: dict[str, tuple[str, str]] = {}
+        self._asked: dict[str, tuple[tuple[str, str], Fault | None]] = {}
         self._setbacks: dict[str, _Setback] = {}
 
     def asked(self, pool: Pool) -> None:
         """The cloud has just taken the removal of that pool."""
-        self._asked[pool.name] = _identity(pool)
+        self._asked[pool.name] = _identity(pool), pool.fault
 
     def view(self, pool: Pool | None) -> Pool | None:
         """The pool as it is to be understood; one that stands although its removal was taken is a setback."""
         pool = self.aborts.view(pool)
         if pool is None or not (pool.succeeded or pool.failed):
             return pool
-        if self._asked.pop(pool.name, None) == _identity(pool):
-            self._fail(pool)
+        identity, before = self._asked.pop(pool.name, (None, None))
+        if identity == _identity(pool):
+            self._fail(pool, before)
         return pool
 
-    def _fail(self, pool: Pool) -> None:
+    def _fail(self, pool: Pool, before: Fault | None) -> None:
+        """Notes a failed removal; what was wrong with the pool before it is not why."""
         known = self._known(pool)
         failures = known.failures + 1 if known else 1
         wait = fault_delay(failures, None)
-        fault = pool.fault or Fault(ErrorKind.UNKNOWN, "", f"the removal ended and the pool is {pool.state}")
+        news = pool.fault != before or (known is not None and known.fault == pool.fault)
+        fault = (pool.fault if news else None) or Fault(
+            ErrorKind.UNKNOWN, "", f"the removal ended and the pool is {pool.state}"
+        )
         until = asyncio.get_running_loop().time() + wait
         self._setbacks[pool.name] = _Setback(_identity(pool), fault, failures, until)
         told = fields(pool=pool.name, failures=failures, wait=wait)

@@ -76,7 +76,7 @@ class Observed:
         place: where pools are made.
         holds: what failed lately for this claim or another, by scope.
         pool_count: agent pools of the whole cluster.
-        nodeless: seconds for which this process has seen no node of the pool, whatever its state unless it is stopped.
+        nodeless: seconds for which this process has seen no node of the pool, unless it is stopped or being started.
         unready: seconds for which this process has seen nodes of the pool and none of them Ready.
         gpuless: seconds for which this process has seen the claim's node Ready and without GPUs it had.
         users: pods that work with devices of the claim's node, as just looked up; None when nobody looked.

@@ -41,8 +41,9 @@ def kinds(workspace: Workspace, site: Site) -> tuple[tuple[NodeFacts, ...], ...]
     """The nodes to choose from by the GPUs they have, those to be tried first in front.
 
     It is empty where there is no choice: where nodes are made, a size is named, or all nodes have the same GPUs. A
-    Workspace that has nodes stays with GPUs like theirs; one that has none yet tries those put aside for it first, then
-    those that are free.
+    Workspace that has nodes stays with GPUs like theirs, and with just them while nobody knows what they are, as when a
+    driver is replaced: pods for other GPUs would take the place of those that run. One that has none yet tries those
+    put aside for it first, then those that are free.
     """
     if site.auto_provision or workspace.resource.instance_type.strip():
         return ()
@@ -54,6 +55,8 @@ def kinds(workspace: Workspace, site: Site) -> tuple[tuple[NodeFacts, ...], ...]
     if len(alike) <= 1:
         return ()
     own = [nodes for nodes in alike.values() if is_own(nodes[0], workspace)]
+    if not own and is_own(found[0], workspace):
+        own = [[node for node in found if is_own(node, workspace)]]
     return tuple(map(tuple, own or alike.values()))
 
 

@@ -17,7 +17,7 @@ Applied: TypeAlias = tuple[str, int, str]
 """UID and generation an object had after it was written, and the digest of what was written."""
 
 
-AVOIDED_SECONDS: Final = 45.0
+AVOIDED_SECONDS: Final = 60.0
 """How long a node whose GPUs pods of others hold is not looked at again."""
 
 

@@ -16,7 +16,7 @@ from controller.planning.observed import Node, has_ended
 from controller.reconcilers.context import Context
 from controller.reconcilers.informers import named_by
 
-MOST_LOOKED_AT: Final = 20
+MOST_LOOKED_AT: Final = 50
 """Nodes that are looked at in one reconciliation; what is left is looked at in the next."""
 
 

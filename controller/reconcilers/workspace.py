@@ -193,6 +193,10 @@ async def _without_occupied(context: Context, work: Work) -> Work:
         looked_at += len(now)
         fine |= {node.name for node in now} - occupied
         left = {node.name for node in unknown} - fine
+        if len(now) < len(unknown):
+            # All at once: with a plan for each of them, thousands would keep everybody else waiting.
+            demand, nodes = work.target.demand, work.observed.nodes
+            left |= {node.name for node in nodes if not node.owner_uid and demand.usable(node)} - fine
         if left:
             work = _seeing(work, replace(work.observed, occupied=work.observed.occupied | left))
     return work

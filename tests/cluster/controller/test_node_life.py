@@ -195,9 +195,10 @@ async def test_a_node_whose_gpu_somebody_elses_pod_holds_is_passed_over(stage: S
     }
     await stage.client.create(PODS, body)
     await stage.workspace(count=2, annotations={labels.NODE_SOURCE: "existing"})
-    told = await stage.until_reason("ResourceReady", Reason.NODES_MISSING)
-    assert told.message.startswith("1 of 2 nodes found")
-    assert told.message.endswith(f"pods of others hold the GPUs of {in_use}")
+    why = f"pods of others hold the GPUs of {in_use}"
+    told = await stage.until_condition("ResourceReady", lambda found: found.message.endswith(why))
+    assert told.reason == Reason.NODES_MISSING
+    await stage.until_condition("ResourceReady", lambda found: found.message.startswith("1 of 2 nodes found"))
     assert labels_of(await stage.client.get(NODES, free))[labels.WORKSPACE_UID]
     assert labels.WORKSPACE_UID not in labels_of(await stage.client.get(NODES, in_use))
     third = await stage.node("-c")

@@ -104,6 +104,13 @@ def test_an_own_node_with_other_gpus_is_told_and_replaced_in_time() -> None:
     assert told.message.startswith("node b has other GPUs than the Workspace's other nodes")
 
 
+def test_pods_that_run_are_not_made_for_other_gpus_while_their_node_does_not_tell_its_own() -> None:
+    untold = Node("b", labels={"apps": "phi-3", **OURS}, allocatable={GPU: "0"}, ready=True)
+    obj, others = asking(), (node("a", T4), node("c", A100))
+    assert not isinstance(resolve(parse_workspace(obj), obj, site((untold, *others))), Target)
+    assert target(obj, node("b", A100, OURS), *others).sku.name == A100
+
+
 def test_where_no_gpus_will_do_the_first_ones_are_told() -> None:
     obj = asking("phi-4")
     found = resolve(parse_workspace(obj), obj, site([node("a", V100), node("b", T4)]))

@@ -50,16 +50,18 @@ def looking(snapshot: Snapshot) -> Reconciler:
     )
 
 
-def test_a_node_is_missed_from_the_start_of_its_pool_and_whatever_a_rival_lacks() -> None:
+def test_a_node_is_missed_from_the_end_of_its_pools_start_and_whatever_a_rival_lacks() -> None:
     """A claim whose pool was stopped for days must not go in the moment before its node is back."""
 
     async def scenario() -> list[float]:
         snapshot = Snapshot(NOBODY, busy=1.0, idle=1.0, on_change=NOBODY)
         made, found = looking(snapshot), []
-        for stopped, rival in ((True, ""), (True, ""), (False, ""), (False, "Machine x"), (False, "")):
-            snapshot.learn(NAME, pool(stopped=stopped))
+        stopped, starting, started = pool(stopped=True), pool("Starting"), pool()
+        looks = ((stopped, ""), (stopped, ""), (starting, ""), (starting, ""))
+        for known, rival in (*looks, (started, ""), (started, "Machine x"), (started, "")):
+            snapshot.learn(NAME, known)
             found.append(made._observe(MACHINE, machine(), rival).nodeless)
             await asyncio.sleep(600)
         return found
 
-    assert run_virtual(scenario()) == [0, 0, 0, 0, 1200]
+    assert run_virtual(scenario()) == [0, 0, 0, 0, 0, 0, 1200]

@@ -21,8 +21,8 @@ FAILED = pool("Failed", fault=LOCKED)
 def test_the_pause_grows_with_every_removal_that_fails_and_not_with_every_look() -> None:
     async def scenario() -> list[float]:
         made, waits = Removals(), []
-        for _ in range(7):
-            made.asked(FAILED)
+        for number in range(7):
+            made.asked(FAILED if number else pool())
             made.view(pool("Deleting"))
             for _ in range(3):
                 made.view(FAILED)
@@ -60,11 +60,30 @@ def test_only_the_very_pool_that_stands_again_is_a_setback(after: Pool | None, f
     assert run_virtual(scenario()) == fault
 
 
+def test_what_was_wrong_with_a_pool_before_its_removal_is_not_why_that_failed() -> None:
+    no_machine = Fault(ErrorKind.CAPACITY, "AllocationFailed", "no machine is free")
+    doomed = pool("Failed", fault=no_machine)
+
+    async def scenario() -> list[Fault | None]:
+        made, told = Removals(), []
+        for before, after in ((doomed, doomed), (doomed, FAILED), (FAILED, FAILED)):
+            made.asked(before)
+            found = made.setback(made.view(after))
+            told.append(found and found[0])
+        return told
+
+    assert run_virtual(scenario()) == [
+        Fault(ErrorKind.UNKNOWN, "", "the removal ended and the pool is Failed"),
+        LOCKED,
+        LOCKED,
+    ]
+
+
 def test_a_pool_nobody_asked_to_remove_has_no_setback_and_none_outlives_the_name() -> None:
     async def scenario() -> list[object]:
         made = Removals()
         first = made.setback(made.view(FAILED))
-        made.asked(FAILED)
+        made.asked(pool())
         made.view(FAILED)
         made.forget(NAME)
         return [first, made.setback(FAILED), made.setback(pool(requested=60))]

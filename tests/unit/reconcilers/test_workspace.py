@@ -7,9 +7,11 @@ import pytest
 from controller.api.claims import CLAIM_KINDS, MACHINE, ClaimKind
 from controller.api.messages import Problem
 from controller.api.reasons import Reason
-from controller.api.workspace import parse_workspace
+from controller.api.workspace import Workspace, parse_workspace
 from controller.planning.observed import Observed
+from controller.planning.plan import Plan, make_plan
 from controller.planning.revisions import Wish
+from controller.planning.target import Target
 from controller.reconcilers.occupancy import MOST_LOOKED_AT
 from controller.reconcilers.workspace import Work, _finished, _without_occupied, _work
 from tests.unit.planning.builders import GPU, node, workspace_object
@@ -55,3 +57,19 @@ async def test_no_more_than_so_many_nodes_are_looked_at_before_one_is_made(tmp_p
     async with stand(tmp_path, *(pods("1") for _ in range(MOST_LOOKED_AT))) as place:
         plan = (await looked_at(place, MOST_LOOKED_AT + 5)).plan.nodes
         assert (plan.take, plan.create, len(place.requests)) == ((), (0,), MOST_LOOKED_AT)
+
+
+async def test_nodes_beyond_those_looked_at_are_ruled_out_in_one_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Observed] = []
+
+    def counted(workspace: Workspace, target: Target, observed: Observed, *rest: str, certain: bool) -> Plan:
+        plans.append(observed)
+        return make_plan(workspace, target, observed, *rest, certain=certain)
+
+    monkeypatch.setattr("controller.reconcilers.workspace.make_plan", counted)
+    async with stand(tmp_path, *(pods("1") for _ in range(MOST_LOOKED_AT))) as place:
+        plan = (await looked_at(place, 10 * MOST_LOOKED_AT)).plan.nodes
+    assert (plan.take, plan.create) == ((), (0,))
+    assert len(plans) == 1 + MOST_LOOKED_AT + 1, "the first, one for each node in use, and one without all the rest"
