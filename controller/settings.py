@@ -59,7 +59,7 @@ def command_line() -> argparse.ArgumentParser:
     option(parser, "--node-source", parse=one_of(sources), default=NodeSource.MACHINE, help=", ".join(sources))
     _add_node_class(parser)
     what = "Workspaces reconciled at the same time"
-    option(parser, "--workers", parse=whole_numbers(1, 100), default="16", help=what)
+    option(parser, "--workers", parse=whole_numbers(1, 100), default="12", help=what)
     _add_registries(parser)
     what = "StorageClass of the nodes' local NVMe disks, where a driver provides one: downloaded weights are kept there"
     option(parser, "--local-disk-storage-class", parse=_object_name, default="", help=what)

@@ -28,7 +28,7 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 """The issuer of service account tokens, and their default audience."""
 
 _NEVER = "24h"
-_ROOMY = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+_ROOMY = {"GOGC": "400", "GOMEMLIMIT": "4GiB"}
 """A young API server holds little, and would collect garbage at every turn: a sixth of its time."""
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",

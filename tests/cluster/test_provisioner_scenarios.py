@@ -193,7 +193,7 @@ async def test_a_cloud_that_refuses_everything_is_shown_and_nothing_is_given_up(
 async def test_a_throttled_subscription_is_left_alone_as_long_as_it_asks_and_then_served(
     world: Bench, scenarios: Scenarios
 ) -> None:
-    pause, answers = (30, 40) if LONG else (3, 3)
+    pause, answers = (30, 20) if LONG else (3, 3)
     await world.start()
     await world.ready(await world.ask(name="serving1"))
     begun = time.monotonic()
@@ -210,6 +210,11 @@ async def test_a_throttled_subscription_is_left_alone_as_long_as_it_asks_and_the
     print(f"figure: throttled for {lasted:.0f} s, asked {asked} times where each answer said to wait {pause} s")
     world.scenario()
     scenarios.begin("waiting1")
+
+    async def asked_for() -> str:
+        return "" if world.pool_state("waiting1") else "no pool is asked for"
+
+    await eventually(asked_for, 120.0)  # after many refusals the pauses between two attempts have grown to a minute
     await scenarios.ends(rows.THROTTLE_OVER, "waiting1")
     assert (await world.ready("serving1")).uid, "whoever serves goes on serving"
 
